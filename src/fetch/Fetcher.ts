@@ -1,0 +1,23 @@
+/**
+ * The fetcher service: does a `Fetch`. Contents are checked while they stream and land in the castore; the caller commits the path info.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { PathInfo } from "../store/PathInfo.ts"
+import type { Fetch } from "./Fetch.ts"
+import type { FetchError } from "./FetchError.ts"
+
+export interface FetchProgress {
+  /** Bytes received so far. */
+  readonly done: number
+  /** Announced length, where the other side told. */
+  readonly total: number | undefined
+}
+
+export class Fetcher extends Context.Service<
+  Fetcher,
+  {
+    /** The fetched tree with its NAR hash, size and content address, not yet committed. Interrupting it leaves nothing behind. */
+    fetch(fetch: Fetch, onProgress?: (progress: FetchProgress) => void): Effect.Effect<PathInfo, FetchError>
+  }
+>()("yix/fetch/Fetcher") {}

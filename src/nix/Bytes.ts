@@ -1,0 +1,40 @@
+/**
+ * Byte strings.
+ *
+ * Everywhere in yix a byte string (a Nix string, a file name, a symlink target, an environment value) is a JavaScript string that
+ * holds one byte per character (Latin-1). So `length` counts bytes, `<` orders bytewise, and V8 stores one byte a character. File
+ * contents are `Uint8Array`. UTF-8 appears only at the terminal, in JSON and where Node takes a file name. Pure: imports nothing.
+ */
+
+/** A string whose characters are all below U+0100, each standing for one byte. */
+export type ByteString = string
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder("utf-8")
+
+/** The bytes of a byte string. */
+export const toBytes = (text: ByteString): Uint8Array => {
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i)
+  return bytes
+}
+
+const chunk = 0x2000
+
+/** The byte string that holds exactly these bytes. */
+export const fromBytes = (bytes: Uint8Array): ByteString => {
+  if (bytes.length <= chunk) return String.fromCharCode.apply(null, bytes as unknown as Array<number>)
+  let text = ""
+  for (let i = 0; i < bytes.length; i += chunk) {
+    text += String.fromCharCode.apply(null, bytes.subarray(i, i + chunk) as unknown as Array<number>)
+  }
+  return text
+}
+
+const ascii = /^[\x00-\x7f]*$/
+
+/** A JavaScript (Unicode) string as the byte string of its UTF-8 form. */
+export const fromUnicode = (text: string): ByteString => (ascii.test(text) ? text : fromBytes(encoder.encode(text)))
+
+/** The Unicode reading of a byte string; bytes that are not UTF-8 become U+FFFD. For showing only. */
+export const toUnicode = (text: ByteString): string => (ascii.test(text) ? text : decoder.decode(toBytes(text)))

@@ -1,0 +1,49 @@
+/**
+ * The one door through which hashing and ed25519 enter the pure floors.
+ *
+ * The host installs a provider before anything else runs: `castore/crypto/Node.ts` (node:crypto and a native BLAKE3 where it loads)
+ * or `castore/crypto/Wasm.ts` (hash-wasm, for browsers and as a fallback). Everything here is synchronous. Imports nothing.
+ */
+
+/** Algorithms that Nix names, and BLAKE3 for the castore. */
+export type HashAlgorithm = "md5" | "sha1" | "sha256" | "sha512" | "blake3"
+
+/** An incremental hash; `digest` may be called once. */
+export interface Hasher {
+  update(bytes: Uint8Array): void
+  digest(): Uint8Array
+}
+
+/** What a host must supply. Ed25519: 32-byte public keys, 64-byte secret keys (seed and public key), 64-byte signatures. */
+export interface CryptoProvider {
+  /** One-shot digest. */
+  hash(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array
+  hasher(algorithm: HashAlgorithm): Hasher
+  sign(secretKey: Uint8Array, message: Uint8Array): Uint8Array
+  verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
+}
+
+let provider: CryptoProvider | undefined
+
+/** Installs the provider for this thread. A later call replaces an earlier one. */
+export const install = (next: CryptoProvider): void => {
+  provider = next
+}
+
+const installed = (): CryptoProvider => {
+  if (provider === undefined) throw new Error("no crypto provider is installed: call nix/Crypto.install first")
+  return provider
+}
+
+/** The digest of `bytes`. */
+export const hash = (algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array => installed().hash(algorithm, bytes)
+
+/** A new incremental hash. */
+export const hasher = (algorithm: HashAlgorithm): Hasher => installed().hasher(algorithm)
+
+/** An ed25519 signature of `message` (64 bytes). */
+export const sign = (secretKey: Uint8Array, message: Uint8Array): Uint8Array => installed().sign(secretKey, message)
+
+/** Whether `signature` is a valid ed25519 signature of `message` under `publicKey`. */
+export const verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean =>
+  installed().verify(publicKey, message, signature)
