@@ -1,0 +1,42 @@
+/**
+ * The nodes of the graph as others see them: each piece of work announces itself, its progress and its end on the event stream.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { type Event, EventSink, type WorkKind } from "../wire/Events.ts"
+
+let lastId = 0
+
+/** What a piece of work may tell while it is under way. */
+export interface Reporter {
+  progress(done: number, total: number | undefined): void
+  line(line: string): void
+}
+
+/** Runs `work` between `Started` and one of `Done`, `Failed`, `Cancelled`. */
+export const announced = <A, E extends { readonly message: string }, R>(
+  kind: WorkKind,
+  name: string,
+  path: string | undefined,
+  work: (reporter: Reporter) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.flatMap(EventSink, (emit) => {
+    const id = ++lastId
+    const reporter: Reporter = {
+      progress: (done, total) => emit({ _tag: "Progress", id, done, total }),
+      line: (line) => emit({ _tag: "LogLine", id, line })
+    }
+    emit({ _tag: "Started", id, kind, name, path })
+    return Effect.onExit(
+      Effect.suspend(() => work(reporter)),
+      (exit) => Effect.sync(() => emit(ending(id, exit)))
+    )
+  })
+
+const ending = <A, E extends { readonly message: string }>(id: number, exit: Exit.Exit<A, E>): Event => {
+  if (Exit.isSuccess(exit)) return { _tag: "Done", id }
+  if (Cause.hasInterruptsOnly(exit.cause)) return { _tag: "Cancelled", id }
+  const failure = Cause.squash(exit.cause)
+  return { _tag: "Failed", id, message: failure instanceof Error ? failure.message : String(failure) }
+}
