@@ -226,15 +226,29 @@ export const makeText = (name: ByteString, contentSha256: Uint8Array, references
 export const makeSource = (name: ByteString, narSha256: Uint8Array, references: Iterable<StorePath> = [], self = false): StorePath =>
   makeStorePath(withReferences("source", references, self), Base16.encode(narSha256), name)
 
-/** How content is fed to the hash of a content address. */
-export type IngestionMethod = "flat" | "recursive" | "git"
+/** How content is fed to the hash of a content address; `text` is a flat SHA-256 whose store path is that of a text. */
+export type IngestionMethod = "flat" | "recursive" | "git" | "text"
 
-/** `r:`, `git:` or nothing, as before the algorithm in ATerm and content addresses. */
-export const methodPrefix = (method: IngestionMethod): string => (method === "recursive" ? "r:" : method === "git" ? "git:" : "")
+/** `r:`, `git:`, `text:` or nothing, as before the algorithm in ATerm. */
+export const methodPrefix = (method: IngestionMethod): string => {
+  switch (method) {
+    case "flat":
+      return ""
+    case "recursive":
+      return "r:"
+    case "git":
+      return "git:"
+    case "text":
+      return "text:"
+  }
+}
 
-/** The path of content with a known hash: of one file's bytes (`flat`), of a NAR (`recursive`) or of a git tree. Throws `StorePathError`. */
+/**
+ * The path of content with a known hash: of one file's bytes (`flat`, `text`), of a NAR (`recursive`) or of a git tree. Throws `StorePathError`.
+ */
 export const makeFixedOutput = (name: ByteString, method: IngestionMethod, content: NixHash): StorePath => {
   if (method === "recursive" && content.algorithm === "sha256") return makeSource(name, content.digest)
+  if (method === "text") return makeText(name, content.digest)
   const inner = sha256(`fixed:out:${methodPrefix(method)}${content.algorithm}:${Base16.encode(content.digest)}:`)
   return makeStorePath("output:out", Base16.encode(inner), name)
 }
