@@ -113,38 +113,45 @@ C
 export APT_CONFIG=$work/apt/apt.conf
 
 echo "fetch-mirror: reading the package lists of $mirror ($suite, $arch)" >&2
-apt-get -qq update >&2 || fail "apt-get update failed: is $mirror reachable from here? DEBIAN_MIRROR=… names another mirror."
+apt-get -qq -o APT::Update::Error-Mode=any update >&2 || fail "apt-get update failed: is $mirror reachable from here? DEBIAN_MIRROR=… names another mirror."
 
 # ---------------------------------------------------------------------------------------------------------------------- download
 
-pin_of() { # name → "=version" where the lock names one and is to be kept
-  [ "$update" = yes ] || awk -v name="$1" '$1 == name { print "=" $2 }' <<<"$locked"
+# The versions to take: those of the lock, all of which the mirror has to have, or whatever is there.
+version_of() { awk -v name="$1" '$1 == name { print $2 }' <<<"$locked"; }
+versions_there() { apt-cache madison "$1" | awk -F ' *[|] *' '{ print $2 }'; }
+
+wanted='' moved=''
+pin() { # entry in the lock, Debian package → adds to `wanted`, or to `moved`
+  if [ "$update" = yes ]; then
+    wanted="$wanted $2"
+    return
+  fi
+  local version there
+  version=$(version_of "$1")
+  [ -n "$version" ] || fail "'$lock' has no entry '$1' for $system: run with --update-lock."
+  there=$(versions_there "$2" | sort -u | tr '\n' ' ')
+  case " $there" in
+    *" $version "*) wanted="$wanted $2=$version" ;;
+    *) moved="$moved
+  $2: the lock wants $version, there is ${there:-nothing}" ;;
+  esac
 }
-moved() { # name
-  fail "$mirror does not have $1$(pin_of "$1") any more; it has: $(apt-cache show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Version: //p' | head -1)" \
-    "Debian drops old versions at point releases. Either take the new ones with '${BASH_SOURCE[0]} --update-lock $dir'," \
-    "or get the old ones from Debian's archive: DEBIAN_MIRROR=https://snapshot.debian.org/archive/debian/$(sed -n 's/^  "date": "\(.*\)",$/\1/p' "$lock" 2>/dev/null)"
-}
+for package in $packages; do pin "$package" "$package"; done
+pin busybox busybox-static
+binaries=$wanted wanted=''
+pin hello-source "$hello_package"
+[ -z "$moved" ] || fail "$mirror does not have all that '$lock' wants any more:$moved" \
+  "Debian drops old versions at point releases. Either take the new ones (the example's store paths are others then):" \
+  "  ${BASH_SOURCE[0]} --update-lock --arch $arch $dir" \
+  "or get the old ones from Debian's archive:" \
+  "  DEBIAN_MIRROR=https://snapshot.debian.org/archive/debian/$(sed -n 's/^  "date": "\(.*\)",$/\1/p' "$lock") ${BASH_SOURCE[0]} --arch $arch $dir"
 
 cd "$work/new"
-wanted=''
-for package in $packages busybox-static; do
-  pin=$(pin_of "$package")
-  # An entry that the lock lacks is an error of the lock, except where it is being written.
-  if [ "$update" = no ] && [ "$package" != busybox-static ] && [ -z "$pin" ]; then fail "'$lock' has no entry '$package' for $system: run with --update-lock."; fi
-  wanted="$wanted $package$pin"
-done
-busybox_pin=$(awk '$1 == "busybox" { print "=" $2 }' <<<"$locked")
-[ "$update" = yes ] || wanted="$wanted$busybox_pin"
 # shellcheck disable=SC2086
-if ! apt-get -qq download $wanted >&2; then
-  for package in $packages; do
-    apt-cache show "$package$(pin_of "$package")" >/dev/null 2>&1 || moved "$package"
-  done
-  fail "apt-get download failed (see above)."
-fi
-source_pin=$(pin_of hello-source)
-apt-get -qq source --download-only "$hello_package$source_pin" >&2 || moved "$hello_package"
+apt-get -qq download $binaries >&2 || fail "apt-get download failed (see above)."
+# shellcheck disable=SC2086
+apt-get -qq source --download-only $wanted >&2 || fail "apt-get source failed (see above)."
 
 # ---------------------------------------------------------------------------------------------------------------------- busybox.nar
 # The format of Nix archives: strings, each with its length as 64 bits little-endian before it and zeros up to a multiple of 8 after it.
@@ -227,5 +234,5 @@ done <<<"$locked"
 
 wrong=$(wrong_files <<<"$locked")
 [ -z "$wrong" ] || fail "$dir is not what '$lock' says:" "$wrong" \
-  "Debian moved to other versions: '${BASH_SOURCE[0]} --update-lock $dir' takes them, after which the store paths of the example are others too."
+  "The versions are right, so either $mirror or the lock file was changed: compare with another mirror (DEBIAN_MIRROR=…) before you trust either."
 echo "fetch-mirror: $dir is complete" >&2
