@@ -1,0 +1,78 @@
+/**
+ * Calling functions: lambdas, builtins, partial applications and sets with `__functor`. Arguments are given as they are, perhaps thunks.
+ */
+import { AttributeSet } from "./AttributeSet.ts"
+import { Code } from "./Code.ts"
+import { describe } from "./Describe.ts"
+import { force } from "./Force.ts"
+import { enterCall } from "./LambdaCode.ts"
+import { machine } from "./Machine.ts"
+import { NixError } from "./NixError.ts"
+import { printShort } from "./Print.ts"
+import { Names } from "./Symbols.ts"
+import type { Value } from "./Value.ts"
+import { Builtin, Lambda, PartialBuiltin, Thunk } from "./Value.ts"
+
+const runBuiltin = (builtin: Builtin, args: ReadonlyArray<Value>): Value => {
+  enterCall()
+  const result = builtin.call(args[0] as Value, args[1] as Value, args[2] as Value)
+  machine.depth--
+  return result
+}
+
+/** `f a`, forced. */
+export const call = (f: Value, a: Value): Value => {
+  const callee = force(f)
+  if (callee instanceof Lambda) return callee.code.apply(callee.env, a)
+  if (callee instanceof Builtin) {
+    if (callee.arity === 1) {
+      enterCall()
+      const result = callee.call(a, null, null)
+      machine.depth--
+      return result
+    }
+    return new PartialBuiltin(callee, [a])
+  }
+  if (callee instanceof PartialBuiltin) {
+    const args = [...callee.args, a]
+    return args.length === callee.builtin.arity ? runBuiltin(callee.builtin, args) : new PartialBuiltin(callee.builtin, args)
+  }
+  if (callee instanceof AttributeSet) {
+    const functor = callee.get(Names.functor)
+    if (functor !== undefined) return call(call(functor, callee), a)
+  }
+  throw new NixError("type", `attempt to call something which is not a function but ${describe(callee)}: ${printShort(callee)}`)
+}
+
+/** `f a b`, forced. */
+export const call2 = (f: Value, a: Value, b: Value): Value => {
+  const callee = force(f)
+  if (callee instanceof Builtin && callee.arity === 2) {
+    enterCall()
+    const result = callee.call(a, b, null)
+    machine.depth--
+    return result
+  }
+  return call(call(callee, a), b)
+}
+
+/** `f a b …`, forced. */
+export const callAll = (f: Value, args: ReadonlyArray<Value>): Value => {
+  let callee: Value = force(f)
+  if (callee instanceof Builtin && callee.arity === args.length) return runBuiltin(callee, args)
+  for (const argument of args) callee = call(callee, argument)
+  return callee
+}
+
+/** Whether a forced value can be called. */
+export const isFunction = (value: Value): boolean =>
+  value instanceof Lambda || value instanceof Builtin || value instanceof PartialBuiltin
+
+const applied = new Code((env) => call(env[1] as Value, env[2] as Value))
+const applied2 = new Code((env) => call2(env[1] as Value, env[2] as Value, env[3] as Value))
+
+/** `f a` as a thunk. */
+export const lazyCall = (f: Value, a: Value): Thunk => new Thunk(applied, [null, f, a])
+
+/** `f a b` as a thunk. */
+export const lazyCall2 = (f: Value, a: Value, b: Value): Thunk => new Thunk(applied2, [null, f, a, b])

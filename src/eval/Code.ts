@@ -1,0 +1,73 @@
+/**
+ * Code: one expression, compiled on first use.
+ *
+ * `run(env)` gives the forced value; `delay(env)` gives a value that may be a thunk, and makes none where none is needed: constants, functions
+ * and variables that already have a value. `run` is a field holding a closure, not a method: one load and a call, whatever the expression.
+ *
+ * An environment is an array: slot 0 the environment around it, then the variables. A slot may be `undefined`: its thunk is made from the
+ * frame's code table when it is first touched.
+ */
+import type { Value } from "./Value.ts"
+import { Lambda, Thunk } from "./Value.ts"
+import type { LambdaCode } from "./LambdaCode.ts"
+
+export type Env = [Env | null, ...Array<Value | undefined>]
+
+export type Run = (env: Env) => Value
+
+/** How `delay` goes about it. */
+export const Delay = {
+  Thunk: 0,
+  Constant: 1,
+  /** A variable `depth` frames out in slot `slot`. */
+  Variable: 2,
+  Function: 3,
+  /** `inner`, in the environment around this one (`inherit a` inside a recursive set). */
+  Outer: 4
+} as const
+
+export class Code {
+  run: Run
+  how: (typeof Delay)[keyof typeof Delay] = Delay.Thunk
+  depth = 0
+  slot = 0
+  /** The constant, the LambdaCode or the inner Code, as `how` says. */
+  payload: unknown = undefined
+
+  constructor(run: Run) {
+    this.run = run
+  }
+
+  delay(env: Env): Value {
+    switch (this.how) {
+      case Delay.Thunk:
+        return new Thunk(this, env)
+      case Delay.Constant:
+        return this.payload as Value
+      case Delay.Variable: {
+        let frame = env
+        for (let i = this.depth; i > 0; i--) frame = frame[0] as Env
+        const value = frame[this.slot]
+        if (value === undefined) return new Thunk(this, env)
+        return value instanceof Thunk && value.code === null ? (value.env as Value) : value
+      }
+      case Delay.Function:
+        return new Lambda(this.payload as LambdaCode, env)
+      case Delay.Outer:
+        return (this.payload as Code).delay(env[0] as Env)
+    }
+  }
+}
+
+/** Code that gives a value it was made with. */
+export const constant = (value: Value): Code => {
+  const code = new Code(() => value)
+  code.how = Delay.Constant
+  code.payload = value
+  return code
+}
+
+const noEnv: Env = [null]
+
+/** A thunk that runs a JavaScript function once. */
+export const lazily = (run: () => Value): Thunk => new Thunk(new Code(run), noEnv)

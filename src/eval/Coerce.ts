@@ -1,0 +1,99 @@
+/**
+ * Strings out of values: `"${…}"`, `+`, `toString` and derivation attributes, with their contexts.
+ */
+import type { ByteString } from "../nix/Bytes.ts"
+import type { StorePath } from "../nix/StorePath.ts"
+import { AttributeSet } from "./AttributeSet.ts"
+import { call } from "./Call.ts"
+import { describe } from "./Describe.ts"
+import { formatFixed } from "./Float.ts"
+import { ask, batch, force } from "./Force.ts"
+import { NixError } from "./NixError.ts"
+import { baseName } from "./Paths.ts"
+import { printShort } from "./Print.ts"
+import { Names } from "./Symbols.ts"
+import type { Value } from "./Value.ts"
+import { ContextString, NixFloat, NixPath, withContext } from "./Value.ts"
+
+/** How much becomes a string. */
+export const Coercion = {
+  /** Antiquotation: strings, paths, sets with `__toString` or `outPath`. */
+  Plain: 0,
+  /** `toString`, derivation attributes: also null, Booleans, numbers and lists. */
+  More: 1
+} as const
+
+/** Copies a path into the store, as antiquotation does; the store path. */
+export const copyToStore = (path: ByteString): StorePath =>
+  ask({ _tag: "AddSource", name: baseName(path), path, accepted: undefined, recursive: true, expected: undefined }) as StorePath
+
+const noCoercion = (value: Value): NixError =>
+  new NixError("type", `cannot coerce ${describe(value)} to a string: ${printShort(value)}`)
+
+/**
+ * The text of a value; its context is added to `context`. Paths are copied into the store when `copy` is set.
+ */
+export const coerceToText = (
+  value: Value,
+  context: Set<string>,
+  coercion: (typeof Coercion)[keyof typeof Coercion],
+  copy: boolean
+): ByteString => {
+  const v = force(value)
+  if (typeof v === "string") return v
+  if (v instanceof ContextString) {
+    for (const element of v.context) context.add(element)
+    return v.text
+  }
+  if (v instanceof NixPath) {
+    if (!copy) return v.path
+    const path = copyToStore(v.path)
+    context.add(path)
+    return path
+  }
+  if (v instanceof AttributeSet) {
+    const convert = v.get(Names.toString)
+    if (convert !== undefined) return coerceToText(call(convert, v), context, coercion, copy)
+    const outPath = v.get(Names.outPath)
+    if (outPath === undefined) throw noCoercion(v)
+    return coerceToText(outPath, context, coercion, copy)
+  }
+  if (coercion === Coercion.More) {
+    if (v === null || v === false) return ""
+    if (v === true) return "1"
+    if (typeof v === "number" || typeof v === "bigint") return v.toString()
+    if (v instanceof NixFloat) return formatFixed(v.value)
+    if (Array.isArray(v)) {
+      const texts: Array<ByteString> = Array.from({ length: v.length })
+      const contexts: Array<Set<string>> = []
+      batch(v.length, (i) => {
+        const own = new Set<string>()
+        try {
+          texts[i] = coerceToText(v[i] as Value, own, coercion, copy)
+        } catch (error) {
+          throw error instanceof NixError ? error.during("while evaluating one element of the list", 0) : error
+        }
+        contexts[i] = own
+      })
+      let text = ""
+      for (let i = 0; i < v.length; i++) {
+        for (const element of contexts[i] as Set<string>) context.add(element)
+        text += texts[i]
+        if (i < v.length - 1) {
+          const element = force(v[i] as Value)
+          if (!Array.isArray(element) || element.length !== 0) text += " "
+        }
+      }
+      return text
+    }
+  }
+  throw noCoercion(v)
+}
+
+/** A value as a string value with context. */
+export const coerceToString = (value: Value, coercion: (typeof Coercion)[keyof typeof Coercion], copy: boolean): ByteString | ContextString => {
+  const v = force(value)
+  if (typeof v === "string" || v instanceof ContextString) return v
+  const context = new Set<string>()
+  return withContext(coerceToText(v, context, coercion, copy), context)
+}

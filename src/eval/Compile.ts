@@ -1,0 +1,462 @@
+/**
+ * From syntax to code: each subtree becomes a `Code` whose closure is made on first use.
+ *
+ * Variables are resolved to (depth, slot) here; constants, variables and functions are known beforehand, so that `delay` makes no thunk for
+ * them. Node kinds and their operands: `lang/Syntax.ts`. Bindings (sets, `let`) are in `CompileBindings.ts`, selections in `CompileSelect.ts`.
+ */
+import { Kind } from "../lang/Syntax.ts"
+import type { ByteString } from "../nix/Bytes.ts"
+import { addNumbers, divide, multiply, negate, subtract } from "./Arithmetic.ts"
+import { AttributeSet, update } from "./AttributeSet.ts"
+import { call, callAll } from "./Call.ts"
+import type { Env } from "./Code.ts"
+import { Code, constant, Delay } from "./Code.ts"
+import { Coercion, coerceToString, coerceToText } from "./Coerce.ts"
+import { compileAttributes, compileLet } from "./CompileBindings.ts"
+import { compileHasAttribute, compileSelect } from "./CompileSelect.ts"
+import { equal, less } from "./Compare.ts"
+import { describe, mismatch } from "./Describe.ts"
+import { batch, both, force, forceThunk } from "./Force.ts"
+import type { Formal } from "./LambdaCode.ts"
+import { LambdaCode } from "./LambdaCode.ts"
+import { machine } from "./Machine.ts"
+import { NixError } from "./NixError.ts"
+import { normalise, resolve } from "./Paths.ts"
+import { resolveVariable, Scope, withDepths } from "./Scope.ts"
+import { findOnSearchPath } from "./SearchPath.ts"
+import { closest } from "./Suggestions.ts"
+import type { SymbolId } from "./Symbols.ts"
+import { nameOf } from "./Symbols.ts"
+import type { Unit } from "./Unit.ts"
+import type { Value } from "./Value.ts"
+import { Builtin, ContextString, fromBigInt, Lambda, NixFloat, NixPath, Thunk } from "./Value.ts"
+import { positionSet } from "./PositionSet.ts"
+
+/** A Code for a subtree. `name` is what a function literal here is bound to. */
+export const compile = (unit: Unit, node: number, scope: Scope | null, name?: SymbolId): Code => {
+  switch (unit.kind(node)) {
+    case Kind.Int:
+      return constant(fromBigInt((BigInt(unit.cell(node, 4)) << 32n) | BigInt(unit.cell(node, 3) >>> 0)))
+    case Kind.Float: {
+      const cells = new DataView(new ArrayBuffer(8))
+      cells.setInt32(0, unit.cell(node, 3), true)
+      cells.setInt32(4, unit.cell(node, 4), true)
+      return constant(new NixFloat(cells.getFloat64(0, true)))
+    }
+    case Kind.String:
+      return constant(unit.syntax.strings[unit.cell(node, 3)] as string)
+    case Kind.Path:
+      return constant(new NixPath(resolve(unit.syntax.baseDirectory, unit.syntax.strings[unit.cell(node, 3)] as string)))
+    case Kind.HomePath:
+      return constant(new NixPath(normalise(`${machine.settings.homeDirectory}${unit.syntax.strings[unit.cell(node, 3)]}`)))
+    case Kind.Variable:
+      return compileVariable(unit, node, scope)
+    case Kind.Lambda: {
+      const lambda = lambdaCode(unit, node, scope, name)
+      const code = new Code((env) => new Lambda(lambda, env))
+      code.how = Delay.Function
+      code.payload = lambda
+      return code
+    }
+  }
+  const code: Code = new Code((env) => {
+    code.run = closure(unit, node, scope)
+    return code.run(env)
+  })
+  return code
+}
+
+const compileVariable = (unit: Unit, node: number, scope: Scope | null): Code => {
+  const symbol = unit.symbols[unit.cell(node, 3)] as SymbolId
+  const found = resolveVariable(scope, symbol)
+  if (found !== undefined) {
+    const { depth, slot, codes } = found
+    const code = new Code(variable(depth, slot, codes, unit.position(node)))
+    code.how = Delay.Variable
+    code.depth = depth
+    code.slot = slot
+    return code
+  }
+  const global = unit.globals.get(symbol)
+  if (global !== undefined) return constant(global)
+  return new Code(withVariable(unit, node, symbol, scope))
+}
+
+const read = (frame: Env, slot: number, codes: Array<Code | undefined> | undefined, position: number): Value => {
+  let value = frame[slot]
+  if (value === undefined) value = frame[slot] = codes![slot]!.delay(frame)
+  if (value instanceof Thunk) {
+    value = value.code === null ? (value.env as Value) : forceAt(value, position)
+    frame[slot] = value
+  }
+  return value
+}
+
+/** Infinite recursion is reported where the variable stands that closes the cycle. */
+const forceAt = (thunk: Thunk, position: number): Value => {
+  try {
+    return forceThunk(thunk)
+  } catch (error) {
+    if (error instanceof NixError && error.kind === "infinite-recursion" && error.position === 0) error.position = position
+    throw error
+  }
+}
+
+const variable = (depth: number, slot: number, codes: Array<Code | undefined> | undefined, position: number) => {
+  switch (depth) {
+    case 0:
+      return (env: Env): Value => read(env, slot, codes, position)
+    case 1:
+      return (env: Env): Value => read(env[0] as Env, slot, codes, position)
+    case 2:
+      return (env: Env): Value => read((env[0] as Env)[0] as Env, slot, codes, position)
+    default:
+      return (env: Env): Value => {
+        let frame = env
+        for (let i = depth; i > 0; i--) frame = frame[0] as Env
+        return read(frame, slot, codes, position)
+      }
+  }
+}
+
+const withVariable = (unit: Unit, node: number, symbol: SymbolId, scope: Scope | null) => {
+  const depths = withDepths(scope)
+  return (env: Env): Value => {
+    let frame = env
+    let at = 0
+    for (const depth of depths) {
+      for (; at < depth; at++) frame = frame[0] as Env
+      let set = frame[1] as Value
+      if (set instanceof Thunk) frame[1] = set = force(set)
+      if (!(set instanceof AttributeSet)) {
+        throw mismatch("a set", set).during("while evaluating the first subexpression of a with expression", unit.position(node))
+      }
+      const slot = set.shape.slot(symbol)
+      if (slot >= 0) {
+        const value = set.at(slot)
+        if (!(value instanceof Thunk)) return value
+        const forced = forceAt(value, unit.position(node))
+        set.settle(slot, forced)
+        return forced
+      }
+    }
+    const error = new NixError("undefined-variable", `undefined variable '${nameOf(symbol)}'`, unit.position(node))
+    const names = new Set<string>()
+    for (let s = scope; s !== null; s = s.parent) for (const id of s.slots.keys()) names.add(nameOf(id))
+    for (const id of unit.globals.keys()) names.add(nameOf(id))
+    error.suggestions = closest(nameOf(symbol), names)
+    throw error
+  }
+}
+
+const lambdaCode = (unit: Unit, node: number, scope: Scope | null, name: SymbolId | undefined): LambdaCode => {
+  const cells = unit.nodes
+  const parameter = unit.cell(node, 3)
+  const kind = unit.cell(node, 4)
+  const slots = new Map<SymbolId, number>()
+  const inner = new Scope(scope, slots, undefined)
+  const parameterSymbol = parameter < 0 ? undefined : (unit.symbols[parameter] as SymbolId)
+  let next = 1
+  if (parameterSymbol !== undefined) slots.set(parameterSymbol, next++)
+  let formals: Array<Formal> | undefined
+  if (kind !== 0) {
+    formals = []
+    const n = unit.cell(node, 6)
+    for (let i = 0; i < n; i++) slots.set(unit.symbols[cells[node + 7 + i * 3] as number] as SymbolId, next++)
+    for (let i = 0; i < n; i++) {
+      const at = node + 7 + i * 3
+      const fallback = cells[at + 2] as number
+      formals.push({
+        symbol: unit.symbols[cells[at] as number] as SymbolId,
+        position: unit.base + (cells[at + 1] as number),
+        fallback: fallback < 0 ? undefined : compile(unit, fallback, inner)
+      })
+    }
+  }
+  const body = unit.cell(node, 5)
+  return new LambdaCode(unit.position(node), parameterSymbol, formals, kind === 2, compile(unit, body, inner), name)
+}
+
+/** The Codes of a counted group of child nodes. */
+const children = (unit: Unit, at: number, scope: Scope | null): Array<Code> => {
+  const n = unit.nodes[at] as number
+  return Array.from({ length: n }, (_, i) => compile(unit, unit.nodes[at + 1 + i] as number, scope))
+}
+
+const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => Value) => {
+  const kind = unit.kind(node)
+  const position = unit.position(node)
+  const child = (index: number): Code => compile(unit, unit.cell(node, index), scope)
+  if (kind >= Kind.Equal) return binary(unit, node, kind, child(3), child(4))
+  switch (kind) {
+    case Kind.Interpolation:
+      return interpolation(children(unit, node + 3, scope), unit, node)
+    case Kind.PathInterpolation:
+      return pathInterpolation(unit, node, scope)
+    case Kind.SearchPath: {
+      const name = unit.syntax.strings[unit.cell(node, 3)] as string
+      return () => findOnSearchPath(name, position)
+    }
+    case Kind.CurrentPosition:
+      return () => positionSet(position)
+    case Kind.Select:
+      return compileSelect(unit, node, scope)
+    case Kind.HasAttribute:
+      return compileHasAttribute(unit, node, scope)
+    case Kind.Call:
+      return callClosure(child(3), children(unit, node + 4, scope), position)
+    case Kind.Let:
+      return compileLet(unit, node, scope)
+    case Kind.AttributeSet:
+      return compileAttributes(unit, node, scope)
+    case Kind.List: {
+      const elements = children(unit, node + 3, scope)
+      return (env) => {
+        const list = new Array<Value>(elements.length)
+        for (let i = 0; i < elements.length; i++) {
+          const element = elements[i] as Code
+          list[i] = element.how === Delay.Function ? new Thunk(element, env) : element.delay(env)
+        }
+        return list
+      }
+    }
+    case Kind.With: {
+      const set = child(3)
+      const body = compile(unit, unit.cell(node, 4), new Scope(scope, new Map(), undefined, true))
+      return (env) => body.run([env, set.delay(env)])
+    }
+    case Kind.If: {
+      const condition = child(3)
+      const yes = child(4)
+      const no = child(5)
+      const at = unit.position(unit.cell(node, 3))
+      return (env) => {
+        const c = condition.run(env)
+        if (c === true) return yes.run(env)
+        if (c === false) return no.run(env)
+        throw mismatch("a Boolean", c, at).during("while evaluating a branch condition", position)
+      }
+    }
+    case Kind.Assert: {
+      const condition = child(3)
+      const body = child(4)
+      const at = unit.cell(node, 3)
+      return (env) => {
+        const c = condition.run(env)
+        if (c === true) return body.run(env)
+        if (c !== false) {
+          throw mismatch("a Boolean", c, unit.position(at)).during("in the condition of the assert statement", position)
+        }
+        throw new NixError("assert", `assertion '${unit.text(at)}' failed`, position)
+      }
+    }
+    case Kind.Not: {
+      const operand = child(3)
+      return (env) => {
+        const v = operand.run(env)
+        if (typeof v === "boolean") return !v
+        throw mismatch("a Boolean", v, position).during("in the argument of the not operator", position)
+      }
+    }
+    case Kind.Negate: {
+      const operand = child(3)
+      return (env) => negate(operand.run(env))
+    }
+  }
+  throw new NixError("eval", `unknown syntax node ${kind}`, position)
+}
+
+const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: number): ((env: Env) => Value) => {
+  const framed = (error: unknown, f: Value): unknown => {
+    if (error instanceof NixError) {
+      if (f instanceof Lambda) {
+        const name = f.code.displayName
+        error.during(name === "anonymous lambda" ? "while calling anonymous lambda" : `while calling '${name}'`, f.code.position)
+        error.during("from call site", position)
+      } else if (f instanceof Builtin) error.during(`while calling the '${f.name}' builtin`, position)
+      else {
+        if (error.position === 0 && error.trace.length === 0) error.position = position
+        error.during("from call site", position)
+      }
+    }
+    return error
+  }
+  if (args.length === 1) {
+    const only = args[0] as Code
+    return (env) => {
+      const f = callee.run(env)
+      try {
+        return call(f, only.delay(env))
+      } catch (error) {
+        throw framed(error, f)
+      }
+    }
+  }
+  return (env) => {
+    const f = callee.run(env)
+    const values = new Array<Value>(args.length)
+    for (let i = 0; i < args.length; i++) values[i] = (args[i] as Code).delay(env)
+    try {
+      return callAll(f, values)
+    } catch (error) {
+      throw framed(error, f)
+    }
+  }
+}
+
+const interpolation = (parts: ReadonlyArray<Code>, unit: Unit, node: number): ((env: Env) => Value) => {
+  const place = (i: number): number => unit.position(unit.nodes[node + 4 + i] as number)
+  const part = (env: Env, i: number): ByteString | ContextString => {
+    const code = parts[i] as Code
+    if (code.how === Delay.Constant && typeof code.payload === "string") return code.payload
+    const value = code.run(env)
+    if (typeof value === "string") return value
+    try {
+      return coerceToString(value, Coercion.Plain, true)
+    } catch (error) {
+      throw error instanceof NixError ? error.during("while evaluating a path segment", place(i)) : error
+    }
+  }
+  const open = parts.filter((p) => p.how !== Delay.Constant).length
+  return (env) => {
+    const n = parts.length
+    const values = new Array<ByteString | ContextString>(n)
+    if (open < 2) for (let i = 0; i < n; i++) values[i] = part(env, i)
+    else batch(n, (i) => void (values[i] = part(env, i)))
+    return join(values)
+  }
+}
+
+/** Strings one after the other, contexts united. */
+export const join = (values: ReadonlyArray<ByteString | ContextString>): ByteString | ContextString => {
+  let text = ""
+  let context: Set<string> | undefined
+  for (const value of values) {
+    if (typeof value === "string") text += value
+    else {
+      text += value.text
+      if (context === undefined) context = new Set(value.context)
+      else for (const element of value.context) context.add(element)
+    }
+  }
+  return context === undefined ? text : new ContextString(text, context)
+}
+
+const pathInterpolation = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => Value) => {
+  const first = unit.nodes[node + 4] as number
+  const written = unit.syntax.strings[unit.cell(first, 3)] as string
+  // Not normalised yet: the slash at the end of `./a/` in `./a/${b}` counts.
+  const start =
+    unit.kind(first) === Kind.HomePath
+      ? `${machine.settings.homeDirectory}${written}`
+      : written.startsWith("/")
+        ? written
+        : `${unit.syntax.baseDirectory}/${written}`
+  const parts = children(unit, node + 3, scope).slice(1)
+  return (env) => {
+    let path = start
+    const context = new Set<string>()
+    for (const part of parts) path += coerceToText(part.run(env), context, Coercion.Plain, false)
+    if (context.size > 0) {
+      throw new NixError("type", "a string that refers to a store path cannot be appended to a path", unit.position(node))
+    }
+    return new NixPath(normalise(path))
+  }
+}
+
+const add = (a: Value, b: Value, position: number): Value => {
+  if (typeof a === "string" && typeof b === "string") return a + b
+  if (typeof a === "number" || a instanceof NixFloat || typeof a === "bigint") {
+    if (typeof b === "number" || b instanceof NixFloat || typeof b === "bigint") return addNumbers(a, b)
+    throw new NixError("type", `cannot add ${describe(b)} to ${a instanceof NixFloat ? "a float" : "an integer"}`, position)
+  }
+  try {
+    if (a instanceof NixPath) {
+      const context = new Set<string>()
+      const text = coerceToText(b, context, Coercion.Plain, false)
+      if (context.size > 0) {
+        throw new NixError("type", "a string that refers to a store path cannot be appended to a path", position)
+      }
+      return new NixPath(normalise(a.path + text))
+    }
+    const isText = typeof a === "string" || a instanceof ContextString
+    return join([coerceToString(a, Coercion.Plain, isText), coerceToString(b, Coercion.Plain, isText)])
+  } catch (error) {
+    throw error instanceof NixError ? error.during("while evaluating a path segment", position) : error
+  }
+}
+
+const boolean = (value: Value, position: number, where: string): boolean => {
+  if (typeof value === "boolean") return value
+  throw mismatch("a Boolean", value, position).during(where, position)
+}
+
+const set = (value: Value, side: string): AttributeSet => {
+  if (value instanceof AttributeSet) return value
+  throw mismatch("a set", value).during(`in the ${side} operand of the update (//) operator`, 0)
+}
+
+const binary = (unit: Unit, node: number, kind: number, left: Code, right: Code): ((env: Env) => Value) => {
+  const position = unit.position(node)
+  const at = unit.position(unit.cell(node, 4))
+  /** Both operands as a batch; no batch is needed where one of them can't ask for anything. */
+  const strict = (then: (a: Value, b: Value) => Value): ((env: Env) => Value) =>
+    left.how === Delay.Constant || right.how === Delay.Constant
+      ? (env) => then(left.run(env), right.run(env))
+      : (env) => both(left, right, env, then)
+  const compared = (then: (a: Value, b: Value) => boolean) => (env: Env) => {
+    const a = left.run(env)
+    const b = right.run(env)
+    try {
+      return then(a, b)
+    } catch (error) {
+      throw error instanceof NixError ? error.during("while calling the 'lessThan' builtin", position) : error
+    }
+  }
+  switch (kind) {
+    case Kind.Equal:
+      return (env) => equal(left.run(env), right.run(env))
+    case Kind.NotEqual:
+      return (env) => !equal(left.run(env), right.run(env))
+    case Kind.Less:
+      return compared(less)
+    case Kind.Greater:
+      return compared((a, b) => less(b, a))
+    case Kind.LessOrEqual:
+      return compared((a, b) => !less(b, a))
+    case Kind.GreaterOrEqual:
+      return compared((a, b) => !less(a, b))
+    case Kind.And:
+      return (env) =>
+        boolean(left.run(env), position, "in the left operand of the AND (&&) operator") &&
+        boolean(right.run(env), position, "in the right operand of the AND (&&) operator")
+    case Kind.Or:
+      return (env) =>
+        boolean(left.run(env), position, "in the left operand of the OR (||) operator") ||
+        boolean(right.run(env), position, "in the right operand of the OR (||) operator")
+    case Kind.Implies:
+      return (env) =>
+        !boolean(left.run(env), position, "in the left operand of the IMPL (->) operator") ||
+        boolean(right.run(env), position, "in the right operand of the IMPL (->) operator")
+    case Kind.Update:
+      return (env) => {
+        const a = set(left.run(env), "left")
+        return update(a, set(right.run(env), "right"))
+      }
+    case Kind.Concat:
+      return strict((a, b) => {
+        if (!Array.isArray(a)) throw mismatch("a list", a).during("while evaluating one of the elements to concatenate", position)
+        if (!Array.isArray(b)) throw mismatch("a list", b).during("while evaluating one of the elements to concatenate", position)
+        return a.length === 0 ? b : b.length === 0 ? a : a.concat(b)
+      })
+    case Kind.Add:
+      return strict((a, b) => add(a, b, at))
+    case Kind.Subtract:
+      return strict(subtract)
+    case Kind.Multiply:
+      return strict(multiply)
+    case Kind.Divide:
+      return strict(divide)
+  }
+  throw new NixError("eval", `unknown operator ${kind}`, position)
+}

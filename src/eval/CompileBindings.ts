@@ -1,0 +1,229 @@
+/**
+ * Sets and `let`: frames whose slots are made when touched.
+ *
+ * `let` and `rec` make an environment: slot 0 the outer one, then the names, then one hidden slot for each `inherit (source)`. A plain set needs
+ * one only when it has such sources. Its AttributeSet keeps the environment and a code by slot of its shape.
+ */
+import type { Position } from "./AttributeSet.ts"
+import { AttributeSet, emptySet, fromEntries, Shape } from "./AttributeSet.ts"
+import type { Env, Run } from "./Code.ts"
+import { Code, Delay } from "./Code.ts"
+import { compile } from "./Compile.ts"
+import { mismatch } from "./Describe.ts"
+import { batch, force, forceThunk } from "./Force.ts"
+import { missing } from "./CompileSelect.ts"
+import { NixError } from "./NixError.ts"
+import { describePosition } from "./PositionSet.ts"
+import { Scope } from "./Scope.ts"
+import type { SymbolId } from "./Symbols.ts"
+import { nameOf, Names, symbol as symbolOf } from "./Symbols.ts"
+import type { Unit } from "./Unit.ts"
+import type { Value } from "./Value.ts"
+import { ContextString, textOf, Thunk } from "./Value.ts"
+
+interface Frame {
+  /** The scope that values see. */
+  readonly scope: Scope | null
+  /** Names in source order; their code runs in the frame's environment. */
+  readonly symbols: ReadonlyArray<SymbolId>
+  readonly positions: ReadonlyArray<Position>
+  readonly codes: ReadonlyArray<Code>
+  /** Slots of the environment; 0: no environment of its own. */
+  readonly size: number
+  readonly recursive: boolean
+}
+
+/** `code` of the scope around a frame, to be run with the frame's environment. */
+const outer = (inner: Code): Code => {
+  if (inner.how === Delay.Constant) return inner
+  const code = new Code((env) => inner.run(env[0] as Env))
+  code.how = Delay.Outer
+  code.payload = inner
+  return code
+}
+
+/** `inherit (source) name`: the source is in a hidden slot of the frame. */
+const inherited = (slot: number, codes: Array<Code | undefined>, symbol: SymbolId, position: Position): Code =>
+  new Code((env) => {
+    let source = env[slot]
+    if (source === undefined) source = env[slot] = (codes[slot] as Code).delay(env)
+    if (source instanceof Thunk) source = env[slot] = forceThunk(source)
+    if (!(source instanceof AttributeSet)) {
+      throw mismatch("a set", source, position).during(`while evaluating the attribute '${nameOf(symbol)}'`, position)
+    }
+    const value = source.get(symbol)
+    if (value === undefined) throw missing(source, symbol, position)
+    return force(value)
+  })
+
+/** Trace frames name the attribute that was being evaluated. */
+const labelled = (code: Code, symbol: SymbolId, position: Position): Code => {
+  if (code.how !== Delay.Thunk) return code
+  return new Code((env) => {
+    try {
+      return code.run(env)
+    } catch (error) {
+      throw error instanceof NixError ? error.during(`while evaluating the attribute '${nameOf(symbol)}'`, position) : error
+    }
+  })
+}
+
+const frameOf = (unit: Unit, node: number, scope: Scope | null, recursive: boolean): Frame => {
+  const cells = unit.nodes
+  const sources = cells[node + 4] as number
+  let at = node + 5 + sources
+  const n = cells[at++] as number
+  const symbols: Array<SymbolId> = []
+  const positions: Array<Position> = []
+  const slots = new Map<SymbolId, number>()
+  for (let i = 0; i < n; i++) {
+    const symbol = unit.symbols[cells[at + i * 4] as number] as SymbolId
+    symbols.push(symbol)
+    positions.push(unit.base + (cells[at + i * 4 + 1] as number))
+    if (recursive) slots.set(symbol, i + 1)
+  }
+  const own = recursive || sources > 0
+  const byEnvSlot: Array<Code | undefined> = []
+  const inner = own ? new Scope(scope, slots, byEnvSlot) : scope
+  const firstSource = (recursive ? n : 0) + 1
+  for (let i = 0; i < sources; i++) byEnvSlot[firstSource + i] = compile(unit, cells[node + 5 + i] as number, inner)
+  const codes: Array<Code> = []
+  for (let i = 0; i < n; i++) {
+    const how = cells[at + i * 4 + 2] as number
+    const value = cells[at + i * 4 + 3] as number
+    const symbol = symbols[i] as SymbolId
+    let code: Code
+    if (how === 0) code = labelled(compile(unit, value, inner, symbol), symbol, positions[i] as number)
+    else if (how === 1) code = own ? outer(compile(unit, value, scope)) : compile(unit, value, scope)
+    else code = inherited(firstSource + value, byEnvSlot, symbol, positions[i] as number)
+    codes.push(code)
+    if (recursive) byEnvSlot[i + 1] = code
+  }
+  return { scope: inner, symbols, positions, codes, size: own ? firstSource + sources : 0, recursive }
+}
+
+const makeEnv = (up: Env, size: number): Env => {
+  const env = new Array<Value | undefined>(size).fill(undefined) as unknown as Env
+  env[0] = up
+  return env
+}
+
+export const compileLet = (unit: Unit, node: number, scope: Scope | null): Run => {
+  const frame = frameOf(unit, unit.cell(node, 3), scope, true)
+  const body = compile(unit, unit.cell(node, 4), frame.scope)
+  return (env) => body.run(makeEnv(env, frame.size))
+}
+
+/** A code for a slot of a recursive set: the environment's slot and the set's share one value. */
+class SharedCode extends Code {
+  readonly code: Code
+  readonly envSlot: number
+  constructor(code: Code, envSlot: number) {
+    super((env) => force(this.delay(env)))
+    this.code = code
+    this.envSlot = envSlot
+    if (code.how === Delay.Function) this.how = Delay.Function
+  }
+  override delay(env: Env): Value {
+    const value = env[this.envSlot]
+    return value !== undefined ? value : (env[this.envSlot] = this.code.delay(env))
+  }
+}
+
+export const compileAttributes = (unit: Unit, node: number, scope: Scope | null): Run => {
+  const recursive = unit.cell(node, 3) === 1
+  const frame = frameOf(unit, node, scope, recursive)
+  const n = frame.symbols.length
+  const order = frame.symbols.map((_, i) => i).sort((a, b) => (frame.symbols[a] as number) - (frame.symbols[b] as number))
+  const shape = n === 0 ? emptySet.shape : new Shape(order.map((i) => frame.symbols[i] as number))
+  const positions = order.map((i) => frame.positions[i] as number)
+  const codes = order.map((i) => (recursive ? new SharedCode(frame.codes[i] as Code, i + 1) : (frame.codes[i] as Code)))
+  const static_ = (env: Env): AttributeSet =>
+    n === 0 ? emptySet : new AttributeSet(shape, new Array<Value | undefined>(n).fill(undefined), positions, codes, env)
+  const envOf: (env: Env) => Env = frame.size === 0 ? (env) => env : (env) => makeEnv(env, frame.size)
+  const dynamic = compileDynamic(unit, node, frame)
+  const overrides = recursive ? shape.slot(Names.overrides) : -1
+  if (dynamic === undefined && overrides < 0) return (env) => static_(envOf(env))
+  return (env) => {
+    const inner = envOf(env)
+    let set = static_(inner)
+    if (overrides >= 0) set = override(frame, inner, set)
+    return dynamic === undefined ? set : dynamic(set, inner)
+  }
+}
+
+/** The legacy `__overrides` of recursive sets: its attributes replace those of the set, in the scope too. */
+const override = (frame: Frame, env: Env, set: AttributeSet): AttributeSet => {
+  const overrides = force(set.get(Names.overrides) as Value)
+  if (!(overrides instanceof AttributeSet)) {
+    throw mismatch("a set", overrides, set.positionOf(Names.overrides)).during("while evaluating the `__overrides` attribute", 0)
+  }
+  for (let i = 0; i < frame.symbols.length; i++) {
+    const value = overrides.get(frame.symbols[i] as SymbolId)
+    if (value !== undefined) env[i + 1] = value
+  }
+  const entries: Array<readonly [SymbolId, Value, Position]> = []
+  for (const source of [overrides, set]) {
+    for (let i = 0; i < source.size; i++) {
+      const symbol = source.shape.symbols[i] as SymbolId
+      entries.push([symbol, source.at(i), source.positions[i] ?? 0])
+    }
+  }
+  return fromEntries(entries)
+}
+
+const compileDynamic = (unit: Unit, node: number, frame: Frame): ((set: AttributeSet, env: Env) => AttributeSet) | undefined => {
+  const cells = unit.nodes
+  let at = node + 5 + (cells[node + 4] as number)
+  at += 1 + (cells[at] as number) * 4
+  const m = cells[at++] as number
+  if (m === 0) return undefined
+  const dynamics = Array.from({ length: m }, (_, i) => ({
+    name: compile(unit, cells[at + i * 3] as number, frame.scope),
+    namePosition: unit.position(cells[at + i * 3] as number),
+    position: unit.base + (cells[at + i * 3 + 1] as number),
+    value: compile(unit, cells[at + i * 3 + 2] as number, frame.scope)
+  }))
+  return (set, env) => {
+    const names: Array<SymbolId | undefined> = []
+    batch(m, (i) => {
+      const dynamic = dynamics[i]!
+      const name = dynamic.name.run(env)
+      if (name === null) names[i] = undefined
+      else if (typeof name === "string" || name instanceof ContextString) {
+        if (name instanceof ContextString) {
+          throw new NixError(
+            "type",
+            `the string '${name.text}' is not allowed to refer to a store path (such as '${[...name.context][0]}')`,
+            dynamic.namePosition
+          ).during("while evaluating the name of a dynamic attribute", dynamic.namePosition)
+        }
+        names[i] = symbolOf(textOf(name))
+      } else {
+        throw mismatch("a string", name, dynamic.namePosition).during(
+          "while evaluating the name of a dynamic attribute",
+          dynamic.namePosition
+        )
+      }
+    })
+    const entries: Array<readonly [SymbolId, Value, Position]> = []
+    const seen = new Map<SymbolId, Position>()
+    for (let i = 0; i < set.size; i++) {
+      const symbol = set.shape.symbols[i] as SymbolId
+      seen.set(symbol, set.positions[i] ?? 0)
+      entries.push([symbol, set.at(i), set.positions[i] ?? 0])
+    }
+    for (let i = 0; i < m; i++) {
+      const symbol = names[i]
+      if (symbol === undefined) continue
+      const dynamic = dynamics[i]!
+      const before = seen.get(symbol)
+      if (before !== undefined) {
+        throw new NixError("eval", `attribute '${nameOf(symbol)}' already defined at ${describePosition(before)}`, dynamic.position)
+      }
+      seen.set(symbol, dynamic.position)
+      entries.push([symbol, labelled(dynamic.value, symbol, dynamic.position).delay(env), dynamic.position])
+    }
+    return fromEntries(entries)
+  }
+}

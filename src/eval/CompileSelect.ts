@@ -1,0 +1,137 @@
+/**
+ * Selections: `a.b.c`, `a.b or d`, `a ? b`. A static name has an inline cache: the shape seen last and the slot in it.
+ */
+import type { Position, Shape } from "./AttributeSet.ts"
+import { AttributeSet } from "./AttributeSet.ts"
+import type { Code, Env, Run } from "./Code.ts"
+import { compile } from "./Compile.ts"
+import { mismatch } from "./Describe.ts"
+import { forceThunk } from "./Force.ts"
+import { NixError } from "./NixError.ts"
+import type { Scope } from "./Scope.ts"
+import { closest } from "./Suggestions.ts"
+import type { SymbolId } from "./Symbols.ts"
+import { existingSymbol, nameOf, symbol as symbolOf } from "./Symbols.ts"
+import type { Unit } from "./Unit.ts"
+import type { Value } from "./Value.ts"
+import { ContextString, textOf, Thunk } from "./Value.ts"
+
+/** One name of an attribute path. */
+class Step {
+  readonly symbol: SymbolId
+  /** For `${…}`. */
+  readonly name: Code | undefined
+  readonly position: Position
+  #shape: Shape | undefined
+  #slot = 0
+
+  constructor(symbol: SymbolId, name: Code | undefined, position: Position) {
+    this.symbol = symbol
+    this.name = name
+    this.position = position
+  }
+
+  /** The slot in `set`, or -1. */
+  slot(set: AttributeSet, env: Env): number {
+    if (this.name !== undefined) {
+      const symbol = existingSymbol(dynamicName(this.name.run(env), this.position))
+      return symbol === undefined ? -1 : set.shape.slot(symbol)
+    }
+    if (set.shape === this.#shape) return this.#slot
+    const slot = set.shape.slot(this.symbol)
+    if (slot >= 0) {
+      this.#shape = set.shape
+      this.#slot = slot
+    }
+    return slot
+  }
+
+  symbolFor(env: Env): SymbolId {
+    return this.name === undefined ? this.symbol : symbolOf(dynamicName(this.name.run(env), this.position))
+  }
+}
+
+const dynamicName = (name: Value, position: Position): string => {
+  if (typeof name === "string") return name
+  if (name instanceof ContextString) {
+    throw new NixError("type", `the string '${textOf(name)}' is not allowed to refer to a store path (such as '${[...name.context][0]}')`, position)
+  }
+  throw mismatch("a string", name, position).during("while evaluating an attribute name", position)
+}
+
+const stepsOf = (unit: Unit, at: number, scope: Scope | null): Array<Step> => {
+  const n = unit.nodes[at] as number
+  return Array.from({ length: n }, (_, i) => {
+    const cell = unit.nodes[at + 1 + i * 3] as number
+    const position = unit.base + (unit.nodes[at + 2 + i * 3] as number)
+    return cell >= 0
+      ? new Step(unit.symbols[cell] as SymbolId, undefined, position)
+      : new Step(-1, compile(unit, ~cell, scope), position)
+  })
+}
+
+/** The error for a missing attribute, with the nearest names of the set. */
+export const missing = (set: AttributeSet, symbol: SymbolId, position: Position): NixError => {
+  const error = new NixError("missing-attribute", `attribute '${nameOf(symbol)}' missing`, position)
+  error.suggestions = closest(nameOf(symbol), set.names())
+  return error
+}
+
+const forceSlot = (set: AttributeSet, slot: number): Value => {
+  const value = set.at(slot)
+  if (!(value instanceof Thunk)) return value
+  const forced = value.code === null ? (value.env as Value) : forceThunk(value)
+  set.settle(slot, forced)
+  return forced
+}
+
+export const compileSelect = (unit: Unit, node: number, scope: Scope | null): Run => {
+  const base = compile(unit, unit.cell(node, 3), scope)
+  const fallbackNode = unit.cell(node, 4)
+  const steps = stepsOf(unit, node + 5, scope)
+  if (fallbackNode >= 0) {
+    const fallback = compile(unit, fallbackNode, scope)
+    return (env) => {
+      let value = base.run(env)
+      for (const step of steps) {
+        const slot = value instanceof AttributeSet ? step.slot(value, env) : -1
+        if (slot < 0) return fallback.run(env)
+        value = forceSlot(value as AttributeSet, slot)
+      }
+      return value
+    }
+  }
+  const position = unit.position(node)
+  const one = (value: Value, step: Step, env: Env): Value => {
+    if (!(value instanceof AttributeSet)) {
+      throw mismatch("a set", value, position).during("while selecting an attribute", position)
+    }
+    const slot = step.slot(value, env)
+    if (slot < 0) throw missing(value, step.symbolFor(env), position)
+    return forceSlot(value, slot)
+  }
+  if (steps.length === 1) {
+    const step = steps[0] as Step
+    return (env) => one(base.run(env), step, env)
+  }
+  return (env) => {
+    let value = base.run(env)
+    for (const step of steps) value = one(value, step, env)
+    return value
+  }
+}
+
+export const compileHasAttribute = (unit: Unit, node: number, scope: Scope | null): Run => {
+  const base = compile(unit, unit.cell(node, 3), scope)
+  const steps = stepsOf(unit, node + 4, scope)
+  return (env) => {
+    let value = base.run(env)
+    for (let i = 0; i < steps.length; i++) {
+      if (!(value instanceof AttributeSet)) return false
+      const slot = (steps[i] as Step).slot(value, env)
+      if (slot < 0) return false
+      if (i < steps.length - 1) value = forceSlot(value, slot)
+    }
+    return true
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * Forcing, suspension and batch points (design.md §2; docs/evaluation.md).
+ *
+ * When something far is not there, `await` either blocks the thread or throws `suspend` to the nearest batch point whose other siblings can still
+ * make progress. A batch point is a place where all siblings are needed whatever the others give; it goes on with them, so that their requests
+ * start too, then waits, and runs only the suspended ones again. What a suspended thunk printed before is swallowed when it runs again.
+ *
+ * Only this file, `tryEval` and the call nodes (which add trace frames and rethrow) catch. Whoever catches restores depth and open batches.
+ */
+import type { ByteString } from "../nix/Bytes.ts"
+import { Code } from "./Code.ts"
+import type { Env } from "./Code.ts"
+import type { FarRequest, IoAnswer, IoRequest } from "./IoRequest.ts"
+import type { Machine } from "./Machine.ts"
+import { machine } from "./Machine.ts"
+import { Interrupted, NixError } from "./NixError.ts"
+import type { Value } from "./Value.ts"
+import { Thunk } from "./Value.ts"
+
+/** Thrown, one object for all: `machine.blockedOn` says what for. */
+export const suspend: object = Object.freeze({ suspend: true })
+
+const blackHole = new Code(() => {
+  throw new NixError("infinite-recursion", "infinite recursion encountered")
+})
+
+/** A thunk's code after it failed: it fails the same way again. */
+class FailedCode extends Code {
+  constructor(error: NixError) {
+    const frames = error.trace.length
+    super(() => {
+      error.trace.length = frames
+      throw error
+    })
+  }
+}
+
+/** A thunk's code after it was suspended: the code, what it waits for, and what its own frames have printed. */
+class SuspendedCode extends Code {
+  readonly code: Code
+  constructor(code: Code, requests: ReadonlyArray<FarRequest>, printed: Array<ByteString>) {
+    super((env) => {
+      machine.swallow = printed
+      awaitAny(requests)
+      return code.run(env)
+    })
+    this.code = code
+  }
+}
+
+const answered = (m: Machine, requests: ReadonlyArray<FarRequest>): boolean => {
+  for (const request of requests) if (m.host.ask(request) !== undefined) return true
+  return false
+}
+
+/** Returns when one of the requests is answered; blocks for it, or suspends where that is better or blocking is impossible. */
+const awaitAny = (requests: ReadonlyArray<FarRequest>): void => {
+  const m = machine
+  while (!answered(m, requests)) {
+    if (m.openBatches > 0 || m.host.wait === undefined) {
+      m.blockedOn = requests
+      throw suspend
+    }
+    m.host.wait(requests, undefined)
+    if (m.host.interrupted()) throw new Interrupted()
+  }
+}
+
+/** Asks the host; comes back when there is an answer. Fails with a `NixError` of kind `io` where the answer is an error. */
+export const ask = (request: IoRequest): unknown => {
+  const m = machine
+  let answer: IoAnswer | undefined = m.host.ask(request)
+  while (answer === undefined) {
+    awaitAny([request as FarRequest])
+    answer = m.host.ask(request)
+  }
+  if (answer.ok) return answer.value
+  const error = new NixError("io", answer.failure.message)
+  error.exitCode = answer.failure.exitCode
+  throw error
+}
+
+/** The value, forced to weak head normal form: never a thunk. */
+export const force = (value: Value): Exclude<Value, Thunk> =>
+  (value instanceof Thunk ? forceThunk(value) : value) as Exclude<Value, Thunk>
+
+/** Forces a thunk in place. */
+export const forceThunk = (thunk: Thunk): Value => {
+  const code = thunk.code
+  if (code === null) return thunk.env as Value
+  const env = thunk.env as Env
+  const m = machine
+  const printed = m.printed.length
+  const swallow = m.swallow
+  thunk.code = blackHole
+  m.swallow = null
+  let value: Value
+  try {
+    value = code.run(env)
+  } catch (error) {
+    unwindThunk(m, thunk, code, error, printed)
+    m.swallow = swallow
+    throw error
+  }
+  thunk.code = null
+  thunk.env = value
+  m.swallow = swallow
+  if (m.printed.length !== printed) m.printed.length = printed
+  return value
+}
+
+const unwindThunk = (m: Machine, thunk: Thunk, code: Code, error: unknown, printed: number): void => {
+  if (error === suspend) {
+    const own = m.printed.splice(printed)
+    if (m.swallow !== null) own.push(...m.swallow)
+    thunk.code = new SuspendedCode(code instanceof SuspendedCode ? code.code : code, m.blockedOn, own)
+  } else if (error instanceof NixError) {
+    m.printed.length = Math.min(m.printed.length, printed)
+    if (code !== blackHole) {
+      thunk.code = new FailedCode(error)
+      thunk.env = null
+    }
+  } else {
+    thunk.code = code
+  }
+}
+
+interface Suspended {
+  readonly index: number
+  readonly requests: ReadonlyArray<FarRequest>
+  readonly printed: Array<ByteString>
+}
+
+/** Milliseconds that an inner batch point waits before its siblings further out are started. */
+const patience = 10
+
+/**
+ * Runs `each` for 0 … n-1, all of which are needed whatever the others give. When one is suspended the others go on. `each` may be called again for an
+ * index whose call was suspended, never for one that returned.
+ */
+export const batch = (n: number, each: (index: number) => void): void => {
+  const m = machine
+  const base = m.openBatches
+  let i = 0
+  if (n > 1) {
+    const depth = m.depth
+    let printed = 0
+    m.openBatches = base + 1
+    try {
+      for (; i < n - 1; i++) {
+        printed = m.printed.length
+        each(i)
+      }
+    } catch (error) {
+      m.openBatches = base
+      if (error !== suspend) throw error
+      m.depth = depth
+      return settle(m, n, each, { index: i, requests: m.blockedOn, printed: m.printed.splice(printed) })
+    }
+    m.openBatches = base
+  }
+  if (n > 0) each(n - 1)
+}
+
+/** The rest of a batch after its first suspension. */
+const settle = (m: Machine, n: number, each: (index: number) => void, first: Suspended): void => {
+  const base = m.openBatches
+  const depth = m.depth
+  let waiting: Array<Suspended> = [first]
+  let failure: { readonly index: number; readonly error: NixError } | undefined
+
+  const attempt = (index: number, swallow: Array<ByteString> | undefined, open: boolean): void => {
+    const printed = m.printed.length
+    const saved = m.swallow
+    if (swallow !== undefined) m.swallow = swallow
+    m.openBatches = base + (open ? 1 : 0)
+    try {
+      each(index)
+    } catch (error) {
+      m.depth = depth
+      if (error === suspend) {
+        const own = m.printed.splice(printed)
+        if (swallow !== undefined) own.push(...(m.swallow ?? []))
+        waiting.push({ index, requests: m.blockedOn, printed: own })
+      } else if (error instanceof NixError) {
+        if (failure === undefined || index < failure.index) failure = { index, error }
+      } else throw error
+    } finally {
+      m.openBatches = base
+      m.swallow = saved
+    }
+  }
+
+  for (let i = first.index + 1; i < n && failure === undefined; i++) attempt(i, undefined, true)
+  for (;;) {
+    if (failure !== undefined) {
+      const limit = failure.index
+      for (const late of waiting) if (late.index > limit) for (const request of late.requests) m.host.release(request)
+      waiting = waiting.filter((s) => s.index < limit)
+    }
+    if (waiting.length === 0) {
+      if (failure !== undefined) throw failure.error
+      return
+    }
+    const ready = waiting.filter((s) => answered(m, s.requests))
+    if (ready.length === 0) {
+      const requests = waiting.flatMap((s) => s.requests)
+      if (m.host.wait === undefined || (!m.host.wait(requests, base > 0 ? patience : undefined) && base > 0)) {
+        for (const s of waiting) m.printed.push(...s.printed)
+        m.blockedOn = requests
+        throw suspend
+      }
+      if (m.host.interrupted()) throw new Interrupted()
+      continue
+    }
+    waiting = waiting.filter((s) => !ready.includes(s))
+    ready.sort((a, b) => a.index - b.index)
+    for (const [k, s] of ready.entries()) {
+      if (failure !== undefined && s.index > failure.index) waiting.push(s)
+      else attempt(s.index, s.printed, waiting.length > 0 || k < ready.length - 1)
+    }
+  }
+}
+
+/** Two operands, both needed: `left` and `right` forced, as a batch. */
+export const both = (left: Code, right: Code, env: Env, then: (a: Value, b: Value) => Value): Value => {
+  const m = machine
+  const base = m.openBatches
+  const printed = m.printed.length
+  const depth = m.depth
+  let a: Value = null
+  m.openBatches = base + 1
+  try {
+    a = left.run(env)
+  } catch (error) {
+    m.openBatches = base
+    if (error !== suspend) throw error
+    m.depth = depth
+    let b: Value = null
+    settle(m, 2, (i) => void (i === 0 ? (a = left.run(env)) : (b = right.run(env))), {
+      index: 0,
+      requests: m.blockedOn,
+      printed: m.printed.splice(printed)
+    })
+    return then(a, b)
+  }
+  m.openBatches = base
+  return then(a, right.run(env))
+}

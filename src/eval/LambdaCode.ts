@@ -1,0 +1,132 @@
+/**
+ * The code of a function: its parameters and its body; applying it makes the environment of the body.
+ */
+import { AttributeSet } from "./AttributeSet.ts"
+import type { Position, Shape } from "./AttributeSet.ts"
+import type { Code, Env } from "./Code.ts"
+import { machine } from "./Machine.ts"
+import { Interrupted, NixError } from "./NixError.ts"
+import { mismatch } from "./Describe.ts"
+import { force } from "./Force.ts"
+import { closest } from "./Suggestions.ts"
+import type { SymbolId } from "./Symbols.ts"
+import { nameOf } from "./Symbols.ts"
+import type { Value } from "./Value.ts"
+import { Thunk } from "./Value.ts"
+
+export interface Formal {
+  readonly symbol: SymbolId
+  readonly position: Position
+  /** Evaluated in the body's environment. */
+  readonly fallback: Code | undefined
+}
+
+const pollMask = 0x3fff
+
+/** To be called on entering any call; `machine.depth` goes down again on the way out. */
+export const enterCall = (): void => {
+  const m = machine
+  if (++m.depth > m.maxDepth) throw new NixError("stack-overflow", "stack overflow; max-call-depth exceeded")
+  if ((++m.calls & pollMask) === 0 && m.host.interrupted()) throw new Interrupted()
+}
+
+export class LambdaCode {
+  /** The name it is bound to, for messages; set by the binding. */
+  name: SymbolId | undefined
+  readonly position: Position
+  /** `x:` or `x@{…}`. */
+  readonly parameter: SymbolId | undefined
+  /** In source order; slots 1… of the environment, after the parameter where there is one. */
+  readonly formals: ReadonlyArray<Formal> | undefined
+  readonly ellipsis: boolean
+  readonly body: Code
+  #shape: Shape | undefined
+  #slots: ReadonlyArray<number> = []
+
+  constructor(
+    position: Position,
+    parameter: SymbolId | undefined,
+    formals: ReadonlyArray<Formal> | undefined,
+    ellipsis: boolean,
+    body: Code,
+    name: SymbolId | undefined
+  ) {
+    this.name = name
+    this.position = position
+    this.parameter = parameter
+    this.formals = formals
+    this.ellipsis = ellipsis
+    this.body = body
+  }
+
+  get displayName(): string {
+    return this.name === undefined ? "anonymous lambda" : nameOf(this.name)
+  }
+
+  /** The body, run with `argument` (perhaps a thunk). */
+  apply(outer: Env, argument: Value): Value {
+    enterCall()
+    const env: Env = this.formals === undefined ? [outer, argument] : this.#bind(outer, argument, this.formals)
+    const result = this.body.run(env)
+    machine.depth--
+    return result
+  }
+
+  #bind(outer: Env, argument: Value, formals: ReadonlyArray<Formal>): Env {
+    const set = argument instanceof AttributeSet ? argument : force(argument)
+    if (!(set instanceof AttributeSet)) {
+      throw mismatch("a set", set).during(`while evaluating the value passed for the lambda argument`, 0)
+    }
+    const slots = set.shape === this.#shape ? this.#slots : this.#match(set, formals)
+    const env: Env = [outer]
+    if (this.parameter !== undefined) env.push(argument)
+    for (let i = 0; i < formals.length; i++) {
+      const slot = slots[i] as number
+      env.push(slot >= 0 ? set.at(slot) : undefined)
+    }
+    const first = env.length - formals.length
+    for (let i = 0; i < formals.length; i++) {
+      if ((slots[i] as number) < 0) env[first + i] = (formals[i] as Formal).fallback!.how === 1 ? (formals[i] as Formal).fallback!.delay(env) : new Thunk((formals[i] as Formal).fallback as Code, env)
+    }
+    return env
+  }
+
+  /** Where each formal's argument stands in a set; refuses missing and unexpected ones. */
+  #match(set: AttributeSet, formals: ReadonlyArray<Formal>): ReadonlyArray<number> {
+    let used = 0
+    const slots: Array<number> = []
+    for (const formal of formals) {
+      const slot = set.shape.slot(formal.symbol)
+      if (slot >= 0) used++
+      else if (formal.fallback === undefined) {
+        throw new NixError(
+          "missing-argument",
+          `function '${this.displayName}' called without required argument '${nameOf(formal.symbol)}'`,
+          this.position
+        )
+      }
+      slots.push(slot)
+    }
+    if (!this.ellipsis && used !== set.size) {
+      const known = new Set(formals.map((f) => f.symbol))
+      for (const slot of set.shape.nameOrder) {
+        const symbol = set.shape.symbols[slot] as number
+        if (!known.has(symbol)) {
+          const error = new NixError(
+            "missing-argument",
+            `function '${this.displayName}' called with unexpected argument '${nameOf(symbol)}'`,
+            this.position
+          )
+          error.suggestions = closest(
+            nameOf(symbol),
+            formals.map((f) => nameOf(f.symbol))
+          )
+          throw error
+        }
+      }
+    }
+    this.#shape = set.shape
+    this.#slots = slots
+    return slots
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The state of one evaluation: its host, its limits, its position table and what suspension needs to know.
+ *
+ * One evaluation runs at a time in a thread, to its end or to a suspension at its root; so the running machine is a module variable, and
+ * `force` needs no argument to find it. `enter` makes a machine the running one.
+ */
+import type { ByteString } from "../nix/Bytes.ts"
+import type { FarRequest, IoHost } from "./IoRequest.ts"
+import { PositionTable } from "./Positions.ts"
+import type { SymbolId } from "./Symbols.ts"
+import type { Value } from "./Value.ts"
+
+export interface SearchPathEntry {
+  /** Empty for an entry without `=`. */
+  readonly prefix: ByteString
+  /** A path or a URL. */
+  readonly path: ByteString
+}
+
+export interface Settings {
+  /** Calls nested deeper than this end with Nix's stack overflow error. */
+  readonly maxCallDepth: number
+  readonly currentSystem: ByteString
+  readonly searchPath: ReadonlyArray<SearchPathEntry>
+  /** No environment, no current system, no unlocked fetches. */
+  readonly pure: boolean
+  /** Only paths below these may be read; undefined: all. */
+  readonly allowedPaths: ReadonlyArray<ByteString> | undefined
+  readonly homeDirectory: ByteString
+  readonly pipeOperators: boolean
+  readonly traceVerbose: boolean
+}
+
+export const defaultSettings: Settings = {
+  maxCallDepth: 10_000,
+  currentSystem: "x86_64-linux",
+  searchPath: [],
+  pure: false,
+  allowedPaths: undefined,
+  homeDirectory: "/homeless-shelter",
+  pipeOperators: false,
+  traceVerbose: false
+}
+
+export class Machine {
+  readonly host: IoHost
+  readonly settings: Settings
+  readonly positions = new PositionTable()
+  /** The names that every program sees. Filled by `Globals.ts`. */
+  globals: ReadonlyMap<SymbolId, Value> = new Map()
+
+  /** Depth of calls in progress. Whoever catches restores it. */
+  depth = 0
+  readonly maxDepth: number
+  /** Calls made, for polling the interrupt flag. */
+  calls = 0
+
+  /** Enclosing batch points that still have a sibling which could make progress. While positive, a pending request suspends instead of blocking. */
+  openBatches = 0
+  /** What the last thrown suspension waits for. */
+  blockedOn: ReadonlyArray<FarRequest> = []
+  /** Lines printed by frames that are still active, and so would be printed again if they were run again. */
+  printed: Array<ByteString> = []
+  /** Lines that the running frame has printed in an earlier attempt. */
+  swallow: Array<ByteString> | null = null
+
+  constructor(host: IoHost, settings: Settings) {
+    this.host = host
+    this.settings = settings
+    this.maxDepth = settings.maxCallDepth
+  }
+
+  /** Shows a line to the user, once however often the code around it is run. */
+  print(line: ByteString): void {
+    this.printed.push(line)
+    if (this.swallow !== null) {
+      const at = this.swallow.indexOf(line)
+      if (at >= 0) {
+        this.swallow.splice(at, 1)
+        return
+      }
+    }
+    this.host.print(line)
+  }
+}
+
+/** The running machine. */
+export let machine: Machine = undefined as unknown as Machine
+
+/** Runs `body` on `next`; the machine that ran before runs again afterwards. */
+export const enter = <A>(next: Machine, body: () => A): A => {
+  const previous = machine
+  machine = next
+  try {
+    return body()
+  } finally {
+    machine = previous
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Values as text: `printValue` as `nix-instantiate --eval` prints them (unevaluated parts stay so), `printShort` as they stand in error messages.
+ */
+import type { ByteString } from "../nix/Bytes.ts"
+import { AttributeSet } from "./AttributeSet.ts"
+import { Delay } from "./Code.ts"
+import { isDerivation } from "./Compare.ts"
+import { force } from "./Force.ts"
+import { formatFloat } from "./Float.ts"
+import { describePosition } from "./PositionSet.ts"
+import { Names, nameOf } from "./Symbols.ts"
+import type { Value } from "./Value.ts"
+import { Builtin, ContextString, Lambda, NixFloat, NixPath, PartialBuiltin, textOf, Thunk } from "./Value.ts"
+
+const escapes: Record<string, string> = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" }
+
+/** A string literal. */
+export const quote = (text: ByteString): ByteString => `"${text.replace(/["\\\n\r\t]|\$(?=\{)/g, (c) => escapes[c] ?? "\\$")}"`
+
+const keywords = new Set(["if", "then", "else", "assert", "with", "let", "in", "rec", "inherit"])
+
+/** An attribute name as it would be written: quoted where it must be. */
+export const quoteName = (name: ByteString): ByteString =>
+  /^[A-Za-z_][A-Za-z0-9_'-]*$/.test(name) && !keywords.has(name) ? name : quote(name)
+
+const atom = (value: Value): ByteString | undefined => {
+  switch (typeof value) {
+    case "number":
+    case "bigint":
+      return value.toString()
+    case "boolean":
+      return value ? "true" : "false"
+    case "string":
+      return quote(value)
+  }
+  if (value === null) return "null"
+  if (value instanceof ContextString) return quote(value.text)
+  if (value instanceof NixPath) return value.path
+  if (value instanceof NixFloat) return formatFloat(value.value)
+  return undefined
+}
+
+/** Lists of up to two elements are held inline by Nix and so never count as seen before. */
+const inlineList = 2
+
+/** The value as far as it is evaluated. */
+export const printValue = (value: Value): ByteString => {
+  const out: Array<string> = []
+  const seen = new Set<object>()
+  const print = (v: Value): void => {
+    if (v instanceof Thunk) {
+      if (v.code !== null) return void out.push("<CODE>")
+      return print(v.env as Value)
+    }
+    const text = atom(v)
+    if (text !== undefined) out.push(text)
+    else if (v instanceof AttributeSet) {
+      if (v.size > 0) {
+        if (seen.has(v)) return void out.push(mark("repeated"))
+        seen.add(v)
+      }
+      out.push("{ ")
+      for (const slot of v.shape.nameOrder) {
+        out.push(quoteName(nameOf(v.shape.symbols[slot] as number)), " = ")
+        if (v.values[slot] === undefined && v.codes![slot]!.how === Delay.Function) out.push("<CODE>")
+        else print(v.at(slot))
+        out.push("; ")
+      }
+      out.push("}")
+    } else if (Array.isArray(v)) {
+      if (v.length > inlineList) {
+        if (seen.has(v)) return void out.push(mark("repeated"))
+        seen.add(v)
+      }
+      out.push("[ ")
+      for (const element of v) {
+        print(element)
+        out.push(" ")
+      }
+      out.push("]")
+    } else if (v instanceof Lambda) out.push("<LAMBDA>")
+    else if (v instanceof Builtin) out.push("<PRIMOP>")
+    else out.push("<PRIMOP-APP>")
+  }
+  print(value)
+  return out.join("")
+}
+
+const limits = { depth: 10, attributes: 10, elements: 10, string: 1024 }
+
+const clip = (text: ByteString): ByteString =>
+  text.length <= limits.string ? quote(text) : `${quote(text.slice(0, limits.string))} \xc2\xab${text.length - limits.string} bytes elided\xc2\xbb`
+
+const place = (position: number): ByteString => (position === 0 ? "" : ` @ ${describePosition(position)}`)
+
+const mark = (text: string): ByteString => `\xc2\xab${text}\xc2\xbb`
+
+/** The value in a few words, evaluating nothing. */
+export const printShort = (value: Value): ByteString => {
+  const seen = new Set<object>()
+  let attributes = 0
+  let elements = 0
+  const print = (v: Value, depth: number): ByteString => {
+    if (v instanceof Thunk) return v.code === null ? print(v.env as Value, depth) : mark("thunk")
+    if (typeof v === "string" || v instanceof ContextString) return clip(textOf(v))
+    const text = atom(v)
+    if (text !== undefined) return text
+    if (v instanceof AttributeSet) {
+      if (depth > 0 || v.has(Names.type)) {
+        const type = v.get(Names.type)
+        if (type !== undefined && (!(type instanceof Thunk) || type.code === null) && isDerivation(v)) {
+          const drvPath = v.get(Names.drvPath)
+          const known = drvPath instanceof Thunk && drvPath.code !== null ? undefined : drvPath
+          const path = known === undefined ? undefined : force(known)
+          return mark(typeof path === "string" || path instanceof ContextString ? `derivation ${textOf(path)}` : "derivation")
+        }
+      }
+      if (v.size === 0) return "{ }"
+      if (seen.has(v)) return mark("repeated")
+      seen.add(v)
+      if (depth >= limits.depth) return "{ ... }"
+      const parts: Array<string> = []
+      let left = v.size
+      for (const slot of v.shape.nameOrder) {
+        if (attributes >= limits.attributes) {
+          parts.push(mark(`${left} attribute${left === 1 ? "" : "s"} elided`))
+          break
+        }
+        attributes++
+        left--
+        const untouched = v.values[slot] === undefined && v.codes![slot]!.how === Delay.Function
+        parts.push(`${quoteName(nameOf(v.shape.symbols[slot] as number))} = ${untouched ? mark("thunk") : print(v.at(slot), depth + 1)};`)
+      }
+      return `{ ${parts.join(" ")} }`
+    }
+    if (Array.isArray(v)) {
+      if (v.length === 0) return "[ ]"
+      if (seen.has(v)) return mark("repeated")
+      seen.add(v)
+      if (depth >= limits.depth) return "[ ... ]"
+      const parts: Array<string> = []
+      let left = v.length
+      for (const element of v) {
+        if (elements >= limits.elements) {
+          parts.push(mark(`${left} item${left === 1 ? "" : "s"} elided`))
+          break
+        }
+        elements++
+        left--
+        parts.push(print(element, depth + 1))
+      }
+      return `[ ${parts.join(" ")} ]`
+    }
+    if (v instanceof Lambda) {
+      return mark(`lambda${v.code.name === undefined ? "" : ` ${nameOf(v.code.name)}`}${place(v.code.position)}`)
+    }
+    if (v instanceof Builtin) return mark(`primop ${v.name}`)
+    if (v instanceof PartialBuiltin) return mark(`partially applied primop ${v.builtin.name}`)
+    return "?"
+  }
+  return print(value, 0)
+}

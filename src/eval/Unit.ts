@@ -1,0 +1,41 @@
+/**
+ * One source being compiled: its tree, its symbols in the global table, and where its positions start.
+ */
+import type { Syntax } from "../lang/Syntax.ts"
+import { machine } from "./Machine.ts"
+import type { SymbolId } from "./Symbols.ts"
+import { symbol } from "./Symbols.ts"
+import type { Value } from "./Value.ts"
+
+export class Unit {
+  readonly syntax: Syntax
+  readonly nodes: Int32Array
+  readonly symbols: ReadonlyArray<SymbolId>
+  readonly base: number
+  /** What unbound variables mean. */
+  readonly globals: ReadonlyMap<SymbolId, Value>
+
+  constructor(syntax: Syntax) {
+    this.syntax = syntax
+    this.nodes = syntax.nodes
+    this.symbols = syntax.symbols.map(symbol)
+    this.base = machine.positions.add(syntax)
+    this.globals = machine.globals
+  }
+
+  kind(node: number): number {
+    return this.nodes[node] as number
+  }
+
+  cell(node: number, index: number): number {
+    return this.nodes[node + index] as number
+  }
+
+  position(node: number): number {
+    return this.base + (this.nodes[node + 1] as number)
+  }
+
+  text(node: number): string {
+    return this.syntax.source.slice(this.nodes[node + 1], this.nodes[node + 2])
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * TOML as a tree of plain data, over `smol-toml`: integers apart from floats, byte strings, dates refused as Nix refuses them. Pure.
+ */
+import { parse, TomlDate, TomlError as SyntaxError_ } from "smol-toml"
+import type { ByteString } from "../../nix/Bytes.ts"
+import { fromUnicode, toUnicode } from "../../nix/Bytes.ts"
+import { invalidUtf8 } from "./JsonStrings.ts"
+
+/** What becomes of the parts. */
+export interface TomlBuilder<Made> {
+  boolean(value: boolean): Made
+  integer(value: bigint): Made
+  float(value: number): Made
+  string(bytes: ByteString): Made
+  list(elements: Array<Made>): Made
+  table(entries: Array<readonly [ByteString, Made]>): Made
+}
+
+/** Text that is not TOML, or holds what Nix has no value for. */
+export class TomlError extends Error {
+  override readonly name = "TomlError"
+}
+
+/** Nix's words (toml11's) for what smol-toml reports. */
+const words: ReadonlyArray<readonly [RegExp, string]> = [
+  [/redefine an already defined table or value/, "[error] toml::insert_value: failed to insert a value, value already exists"],
+  [/redefine an already defined value/, "[error] toml::insert_value: failed to insert a value, value already exists"],
+  [/invalid value|unexpected end of (?:input|file)|incomplete key-value: cannot find end of key-value/, "[error] bad format: unknown value appeared"]
+]
+
+const checkedString = (text: string): ByteString => {
+  const bytes = fromUnicode(text)
+  if (bytes.includes("\0")) {
+    throw new TomlError(
+      `input string '${bytes.replaceAll("\0", "\xe2\x90\x80")}' cannot be represented as Nix string because it contains null bytes`
+    )
+  }
+  return bytes
+}
+
+/**
+ * Reads a TOML document.
+ *
+ * @throws TomlError with the text that follows `while parsing TOML: ` in Nix's error, and the place as smol-toml shows it.
+ */
+export const readToml = <Made>(text: ByteString, builder: TomlBuilder<Made>): Made => {
+  if (invalidUtf8(text) !== undefined) throw new TomlError("[error] the document is not UTF-8")
+  let document: unknown
+  try {
+    document = parse(toUnicode(text), { integersAsBigInt: true, maxDepth: 10_000 })
+  } catch (error) {
+    if (!(error instanceof SyntaxError_)) throw error
+    const known = words.find(([pattern]) => pattern.test(error.message))
+    let reported = known?.[1]
+    if (reported !== undefined && reported.includes("insert_value") && /^\s*\[/.test(toUnicode(text).split(/\r?\n/)[error.line - 1] ?? "")) {
+      reported = "[error] toml::insert_value: failed to insert a table, table already defined"
+    }
+    throw new TomlError(fromUnicode(reported === undefined ? `[error] ${error.message.replace(/\n+$/, "")}` : `${reported}\n${error.codeblock}`))
+  }
+  const build = (value: unknown): Made => {
+    switch (typeof value) {
+      case "boolean":
+        return builder.boolean(value)
+      case "bigint":
+        if (BigInt.asIntN(64, value) !== value) {
+          throw new TomlError("[error] toml::parse_dec_integer: too large integer: current max digits = 2^63")
+        }
+        return builder.integer(value)
+      case "number":
+        return builder.float(value)
+      case "string":
+        return builder.string(checkedString(value))
+    }
+    if (value instanceof TomlDate) throw new TomlError("Dates and times are not supported")
+    if (Array.isArray(value)) return builder.list(value.map(build))
+    return builder.table(Object.entries(value as Record<string, unknown>).map(([key, inner]) => [checkedString(key), build(inner)] as const))
+  }
+  return build(document)
+}
