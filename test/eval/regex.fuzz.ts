@@ -21,12 +21,32 @@ const random = (seed: number): ((limit: number) => number) => {
 }
 
 const makePattern = (pick: (limit: number) => number, depth: number): string => {
-  const atoms = ["a", "b", "c", "a", "b", ".", "[ab]", "[^a]", "[a-c]", "[[:alpha:]]", "[[:space:]b]", "\\.", "()", "x", "[^]a]", "[a-]", "\xe9", "[\x80-\xff]"]
+  const atoms = [
+    "a",
+    "b",
+    "c",
+    "a",
+    "b",
+    ".",
+    "[ab]",
+    "[^a]",
+    "[a-c]",
+    "[[:alpha:]]",
+    "[[:space:]b]",
+    "\\.",
+    "()",
+    "x",
+    "[^]a]",
+    "[a-]",
+    "\xe9",
+    "[\x80-\xff]"
+  ]
   const pieces = 1 + pick(3)
   let text = ""
   for (let i = 0; i < pieces; i++) {
     const kind = pick(20)
-    let atom = kind < 12 || depth === 0 ? atoms[pick(atoms.length)]! : kind < 19 ? `(${makePattern(pick, depth - 1)})` : pick(2) === 0 ? "^" : "$"
+    let atom =
+      kind < 12 || depth === 0 ? atoms[pick(atoms.length)]! : kind < 19 ? `(${makePattern(pick, depth - 1)})` : pick(2) === 0 ? "^" : "$"
     const quantifier = pick(10)
     if (quantifier < 5) atom += ["*", "+", "?", "{2}", "{1,2}", "{0,2}", "{1,}", "{0}", "**", "+?", "?*"][pick(11)]!
     text += atom
@@ -36,7 +56,37 @@ const makePattern = (pick: (limit: number) => number, depth: number): string => 
 }
 
 const makeOdd = (pick: (limit: number) => number): string => {
-  const bits = ["a", "b", "[", "]", "^", "-", ":", "alpha", "[:alpha:]", "[=a=]", "[.a.]", "[.hyphen.]", "{", "}", ",", "1", "2", "(", ")", "*", "+", "?", "|", "\\", "$", ".", "z", "\n", "\xe9"]
+  const bits = [
+    "a",
+    "b",
+    "[",
+    "]",
+    "^",
+    "-",
+    ":",
+    "alpha",
+    "[:alpha:]",
+    "[=a=]",
+    "[.a.]",
+    "[.hyphen.]",
+    "{",
+    "}",
+    ",",
+    "1",
+    "2",
+    "(",
+    ")",
+    "*",
+    "+",
+    "?",
+    "|",
+    "\\",
+    "$",
+    ".",
+    "z",
+    "\n",
+    "\xe9"
+  ]
   let text = ""
   for (let i = 0, length = 1 + pick(9); i < length; i++) text += bits[pick(bits.length)]!
   return text
@@ -77,7 +127,9 @@ export const pairs = (count: number, seed: number): Array<readonly [string, stri
 
 /** The oracle's answers. */
 export const ask = (oracle: string, cases: ReadonlyArray<readonly [string, string]>): Array<string> =>
-  spawnSync(oracle, { input: cases.map(([p, s]) => `${hex(p)} ${hex(s)}\n`).join(""), encoding: "latin1", maxBuffer: 1 << 30 }).stdout.split("\n").slice(0, -1)
+  spawnSync(oracle, { input: cases.map(([p, s]) => `${hex(p)} ${hex(s)}\n`).join(""), encoding: "latin1", maxBuffer: 1 << 30 })
+    .stdout.split("\n")
+    .slice(0, -1)
 
 if (process.argv[1] === import.meta.filename) {
   const oracle = process.env.YIX_REGEX_ORACLE
@@ -87,7 +139,8 @@ if (process.argv[1] === import.meta.filename) {
   let different = 0
   cases.forEach(([pattern, subject], i) => {
     const got = answer(pattern, subject)
-    if (expected[i] !== "T" && got !== expected[i] && ++different <= 20) console.log(JSON.stringify(pattern), JSON.stringify(subject), "\n  want", expected[i], "\n  got ", got)
+    if (expected[i] !== "T" && got !== expected[i] && ++different <= 20)
+      console.log(JSON.stringify(pattern), JSON.stringify(subject), "\n  want", expected[i], "\n  got ", got)
   })
   console.log(`${cases.length} pairs, ${different} differences`)
   process.exitCode = different === 0 && expected.length === cases.length ? 0 : 1

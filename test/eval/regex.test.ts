@@ -7,7 +7,9 @@ const matched = (pattern: string, text: string) => match(compile(pattern), text)
 
 describe("regular expressions", () => {
   it("answer as libstdc++ answered on recorded random patterns", () => {
-    const lines = readFileSync(new URL("regex.recorded.txt", import.meta.url), "latin1").split("\n").slice(0, -1)
+    const lines = readFileSync(new URL("regex.recorded.txt", import.meta.url), "latin1")
+      .split("\n")
+      .slice(0, -1)
     assert.isAbove(lines.length, 500)
     for (const line of lines) {
       const [pattern = "", subject = "", ...expected] = line.split(" ")
@@ -19,7 +21,9 @@ describe("regular expressions", () => {
   it.skipIf(process.env.YIX_REGEX_ORACLE === undefined)("answer as libstdc++ does now, on fresh random patterns", () => {
     const cases = pairs(2_000, 11)
     const expected = ask(process.env.YIX_REGEX_ORACLE!, cases)
-    cases.forEach(([p, s], i) => expected[i] === "T" || assert.strictEqual(answer(p, s), expected[i], `${JSON.stringify(p)} on ${JSON.stringify(s)}`))
+    cases.forEach(
+      ([p, s], i) => expected[i] === "T" || assert.strictEqual(answer(p, s), expected[i], `${JSON.stringify(p)} on ${JSON.stringify(s)}`)
+    )
   })
 
   it("keep captures of earlier iterations", () => {
@@ -40,7 +44,22 @@ describe("regular expressions", () => {
   })
 
   it("refuse what libstdc++ refuses, in Nix's words", () => {
-    for (const pattern of ["a{2,1}", "[z-a]", "(", "*a", "^*", "a{", "(?:a)", "[[:foo:]]", "[[.-.]]", "\\s", "\\d", "\\1", ")", "a{99999999999}"]) {
+    for (const pattern of [
+      "a{2,1}",
+      "[z-a]",
+      "(",
+      "*a",
+      "^*",
+      "a{",
+      "(?:a)",
+      "[[:foo:]]",
+      "[[.-.]]",
+      "\\s",
+      "\\d",
+      "\\1",
+      ")",
+      "a{99999999999}"
+    ]) {
       try {
         compile(pattern)
         assert.fail(`${pattern} was accepted`)

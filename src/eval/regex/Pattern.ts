@@ -18,7 +18,14 @@ export type Pattern =
   | { readonly _tag: "Sequence"; readonly items: ReadonlyArray<Pattern> }
   | { readonly _tag: "Alternation"; readonly branches: ReadonlyArray<Pattern> }
   /** `plus` marks `+`, whose loop tests after the body; otherwise min copies and then optional copies or a loop. */
-  | { readonly _tag: "Repeat"; readonly body: Pattern; readonly min: number; readonly max: number; readonly plus: boolean; readonly interval: boolean }
+  | {
+      readonly _tag: "Repeat"
+      readonly body: Pattern
+      readonly min: number
+      readonly max: number
+      readonly plus: boolean
+      readonly interval: boolean
+    }
 
 /** A pattern that libstdc++ refuses. `tooLarge`: it would need more than 100 000 states. */
 export class RegexError extends Error {
@@ -52,7 +59,10 @@ const anything = (() => {
   return members
 })()
 
-const inRange = (from: number, to: number): ((code: number) => boolean) => (code) => code >= from && code <= to
+const inRange =
+  (from: number, to: number): ((code: number) => boolean) =>
+  (code) =>
+    code >= from && code <= to
 const upper = inRange(65, 90)
 const lower = inRange(97, 122)
 const digit = inRange(48, 57)
@@ -306,7 +316,8 @@ class Parser {
         } else {
           if (next === undefined) this.fail()
           // A class or a collating name cannot end a range.
-          if (next === "[" && (this.text[this.at + 1] === "." || this.text[this.at + 1] === "=" || this.text[this.at + 1] === ":")) this.fail()
+          if (next === "[" && (this.text[this.at + 1] === "." || this.text[this.at + 1] === "=" || this.text[this.at + 1] === ":"))
+            this.fail()
           if (next === "[" && this.at + 1 >= this.text.length) this.fail()
           this.at++
           const to = signed(next.charCodeAt(0))

@@ -10,6 +10,9 @@ const special = (value: number): string | undefined => {
   return undefined
 }
 
+/** The most digits that JavaScript writes out; enough to tell a tie. */
+const exactDigits = 100
+
 /** Rounds a decimal text of digits down by one unit in the last place if that makes the last digit even; for ties only. */
 const roundedDown = (digits: string): string => {
   const last = digits.charCodeAt(digits.length - 1) - 48
@@ -26,7 +29,7 @@ export const formatFloat = (value: number): string => {
   let text = value.toExponential(5)
   let at = text.indexOf("e")
   let mantissa = text.slice(0, at)
-  if ((mantissa.charCodeAt(mantissa.length - 1) - 48) % 2 === 1 && /^.{6}50*e/.test(value.toExponential(100).replace(/[-.]/g, ""))) {
+  if ((mantissa.charCodeAt(mantissa.length - 1) - 48) % 2 === 1 && /^.{6}50*e/.test(value.toExponential(exactDigits).replace(/[-.]/g, ""))) {
     mantissa = roundedDown(mantissa)
   }
   const exponent = Number(text.slice(at + 1))
@@ -51,7 +54,7 @@ export const formatFixed = (value: number): string => {
   if (Math.abs(value) >= 1e21) return `${BigInt(value)}.000000`
   let text = value.toFixed(6)
   // Only a multiple of 2^-7 can lie half-way between two texts.
-  if (Number.isInteger(value * 128) && /^-?\d+\.\d{6}50*$/.test(value.toFixed(100))) text = roundedDown(text)
+  if (Number.isInteger(value * 128) && /^-?\d+\.\d{6}50*$/.test(value.toFixed(exactDigits))) text = roundedDown(text)
   return Object.is(value, -0) ? `-${text}` : value < 0 && text[0] !== "-" ? `-${text}` : text
 }
 

@@ -86,7 +86,18 @@ const withoutNull = (bytes: ByteString): ByteString => {
 }
 
 /** Token kinds; a number is kept as its text. */
-const Token = { End: 0, Literal: 1, Text: 2, Number: 3, OpenList: 4, CloseList: 5, OpenObject: 6, CloseObject: 7, Colon: 8, Comma: 9 } as const
+const Token = {
+  End: 0,
+  Literal: 1,
+  Text: 2,
+  Number: 3,
+  OpenList: 4,
+  CloseList: 5,
+  OpenObject: 6,
+  CloseObject: 7,
+  Colon: 8,
+  Comma: 9
+} as const
 type Token = (typeof Token)[keyof typeof Token]
 const tokenNames = ["end of input", "literal", "string literal", "number literal", "'['", "']'", "'{'", "'}'", "':'", "','"]
 
@@ -123,9 +134,7 @@ class Reader<Made> {
 
   /** An error of the lexer itself. It is worded by who wanted the token, so the context is added there. */
   bad(words: string): never {
-    const shown = this.text
-      .slice(this.shownFrom, this.at)
-      .replace(/[\0-\x1f]/g, (c) => `<U+${hex4(c.charCodeAt(0))}>`)
+    const shown = this.text.slice(this.shownFrom, this.at).replace(/[\0-\x1f]/g, (c) => `<U+${hex4(c.charCodeAt(0))}>`)
     const expected = this.expected === undefined ? "" : `; expected ${this.expected}`
     return this.fail(`syntax error while parsing ${this.context} - ${words}; last read: '${shown}'${expected}`)
   }

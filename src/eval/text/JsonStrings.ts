@@ -18,7 +18,7 @@ const plain = /^[\x20\x21\x23-\x5b\x5d-\x7f]*$/
 
 /** Nix's words about the first byte that is not UTF-8, or undefined. */
 export const invalidUtf8 = (text: ByteString): ByteString | undefined => {
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const length = sequence(text, at)
     if (length < 0) {
       const bad = at + ~length

@@ -25,7 +25,10 @@ export class TomlError extends Error {
 const words: ReadonlyArray<readonly [RegExp, string]> = [
   [/redefine an already defined table or value/, "[error] toml::insert_value: failed to insert a value, value already exists"],
   [/redefine an already defined value/, "[error] toml::insert_value: failed to insert a value, value already exists"],
-  [/invalid value|unexpected end of (?:input|file)|incomplete key-value: cannot find end of key-value/, "[error] bad format: unknown value appeared"]
+  [
+    /invalid value|unexpected end of (?:input|file)|incomplete key-value: cannot find end of key-value/,
+    "[error] bad format: unknown value appeared"
+  ]
 ]
 
 const checkedString = (text: string): ByteString => {
@@ -52,10 +55,16 @@ export const readToml = <Made>(text: ByteString, builder: TomlBuilder<Made>): Ma
     if (!(error instanceof SyntaxError_)) throw error
     const known = words.find(([pattern]) => pattern.test(error.message))
     let reported = known?.[1]
-    if (reported !== undefined && reported.includes("insert_value") && /^\s*\[/.test(toUnicode(text).split(/\r?\n/)[error.line - 1] ?? "")) {
+    if (
+      reported !== undefined &&
+      reported.includes("insert_value") &&
+      /^\s*\[/.test(toUnicode(text).split(/\r?\n/)[error.line - 1] ?? "")
+    ) {
       reported = "[error] toml::insert_value: failed to insert a table, table already defined"
     }
-    throw new TomlError(fromUnicode(reported === undefined ? `[error] ${error.message.replace(/\n+$/, "")}` : `${reported}\n${error.codeblock}`))
+    throw new TomlError(
+      fromUnicode(reported === undefined ? `[error] ${error.message.replace(/\n+$/, "")}` : `${reported}\n${error.codeblock}`)
+    )
   }
   const build = (value: unknown): Made => {
     switch (typeof value) {
@@ -73,7 +82,9 @@ export const readToml = <Made>(text: ByteString, builder: TomlBuilder<Made>): Ma
     }
     if (value instanceof TomlDate) throw new TomlError("Dates and times are not supported")
     if (Array.isArray(value)) return builder.list(value.map(build))
-    return builder.table(Object.entries(value as Record<string, unknown>).map(([key, inner]) => [checkedString(key), build(inner)] as const))
+    return builder.table(
+      Object.entries(value as Record<string, unknown>).map(([key, inner]) => [checkedString(key), build(inner)] as const)
+    )
   }
   return build(document)
 }
