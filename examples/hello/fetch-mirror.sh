@@ -58,11 +58,18 @@ packages="$binutils cpp-12 gcc-12 libacl1 libbinutils libc6 libc6-dev libctf-nob
   libisl23 libjansson4 libmpc3 libmpfr6 libpcre2-8-0 libselinux1 libstdc++6 libzstd1 linux-libc-dev make patchelf tar zlib1g"
 
 # ---------------------------------------------------------------------------------------------------------------------- the lock file
-# One entry a line, so that this script can read it without a JSON parser:   "gcc-12": { "version": "…", "file": "…", "sha256": "…" }
+# JSON in the one layout that this script writes (and oxfmt keeps), so that it can be read back without a JSON parser: a system's entries are indented
+# by four, their `version`, `file` and `sha256`, in this order, by six.
 
 entries_of() { # system → lines "name version file sha256"
   [ -f "$lock" ] || return 0
-  sed -n "/^  \"$1\": {/,/^  }/s/^ *\"\([^\"]*\)\": { \"version\": \"\([^\"]*\)\", \"file\": \"\([^\"]*\)\", \"sha256\": \"\([^\"]*\)\" },\{0,1\}\$/\1 \2 \3 \4/p" "$lock"
+  awk -F '"' -v system="$1" '
+    /^  "/ { here = ($2 == system) }
+    /^    "/ { name = $2 }
+    here && /^      "version"/ { version = $4 }
+    here && /^      "file"/ { file = $4 }
+    here && /^      "sha256"/ { print name, version, file, $4 }
+  ' "$lock"
 }
 
 wrong_files() { # lines of the lock on stdin → the files in DIR that are missing or differ
@@ -218,7 +225,9 @@ if [ "$update" = yes ]; then
     for s in aarch64-linux x86_64-linux; do
       [ -s "$work/entries.$s" ] || continue
       printf '%b  "%s": {\n' "$comma" "$s"
-      sed 's/^\([^ ]*\) \([^ ]*\) \([^ ]*\) \([^ ]*\)$/    "\1": { "version": "\2", "file": "\3", "sha256": "\4" },/; $s/,$//' "$work/entries.$s"
+      awk '{
+        printf "%s    \"%s\": {\n      \"version\": \"%s\",\n      \"file\": \"%s\",\n      \"sha256\": \"%s\"\n    }", (NR > 1 ? ",\n" : ""), $1, $2, $3, $4
+      } END { print "" }' "$work/entries.$s"
       printf '  }'
       comma=',\n'
     done

@@ -1,0 +1,102 @@
+import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
+import * as path from "node:path"
+import { withShell } from "./Expressions.ts"
+import { fillMirror, helloExample, serve } from "./HelloMirror.ts"
+import { closure, pathInfo } from "./PathInfos.ts"
+import { programOnPath, project, World } from "./World.ts"
+
+// Every test here compares with a real Nix. Elsewhere its answers are written down (quickstart.test.ts, hello.test.ts).
+const nixInstantiate = programOnPath("nix-instantiate")
+const nixStore = programOnPath("nix-store")
+const noNix = "there is no Nix on the PATH to compare with"
+
+const examples: ReadonlyArray<{ readonly name: string; readonly args: ReadonlyArray<string> }> = [
+  { name: "quickstart", args: [path.join(project, "examples/quickstart.nix")] },
+  ...["hello", "greeting", "parts.glibc", "parts.tools", "parts.toolchain", "parts.busybox"].map((attribute) => ({
+    name: `hello -A ${attribute}`,
+    args: [helloExample, "--argstr", "mirror", "http://127.0.0.1:1/mirror", "-A", attribute]
+  })),
+  ...["x86_64-linux", "aarch64-linux"].map((system) => ({
+    name: `hello for ${system}`,
+    args: [helloExample, "--argstr", "mirror", "file:///mirror", "--argstr", "system", system, "-A", "greeting"]
+  }))
+]
+
+describe("against a real Nix", () => {
+  for (const { name, args } of examples)
+    it(`gives the derivation path that nix-instantiate gives: ${name}`, async (context) => {
+      if (nixInstantiate === undefined) return context.skip(noNix)
+      using world = new World()
+      // A store of its own, and no sandbox: the quickstart is built while it is evaluated.
+      const nix = spawnSync(
+        nixInstantiate,
+        ["--store", path.join(world.directory, "nix"), "--option", "substituters", "", "--option", "sandbox", "false", ...args],
+        {
+          encoding: "utf8",
+          env: { ...world.environment, NIX_PATH: "" }
+        }
+      )
+      if (nix.status !== 0 && /chroot|unshare|Operation not permitted|executing '\/bin\/sh'/.test(nix.stderr))
+        return context.skip(`this Nix cannot build here: ${nix.stderr.trim().split("\n").at(-1)}`)
+      assert.strictEqual(nix.status, 0, nix.stderr)
+      const derivation = nix.stdout.trim()
+      assert.match(derivation, /^\/nix\/store\/.*\.drv$/)
+      const [file, ...rest] = args
+      assert.strictEqual(await world.ok(["instantiate", "-f", file!, ...rest]), derivation)
+    })
+
+  it("exports what nix-store imports, with the same references and hashes", async (context) => {
+    if (nixStore === undefined) return context.skip(noNix)
+    using world = new World()
+    const built = await world.ok(["build", "--no-out-link", "-f", path.join(project, "examples/quickstart.nix")])
+    await importsInto(world, nixStore, await closure(world, built), built)
+  })
+
+  it("exports folders, links, programs and odd names so that nix-store takes them", async (context) => {
+    if (nixStore === undefined) return context.skip(noNix)
+    using world = new World()
+    const fs = await import("node:fs")
+    const tree = path.dirname(world.write("tree/file", "x".repeat(100_003)))
+    fs.mkdirSync(path.join(tree, "empty folder"))
+    fs.symlinkSync("../nowhere/at all", path.join(tree, "link"))
+    fs.writeFileSync(path.join(tree, "program"), "#!/bin/sh\n", { mode: 0o755 })
+    fs.writeFileSync(Buffer.from(path.join(tree, "caf\xe9"), "latin1"), "")
+    const file = world.write("uses.nix", withShell(world.mark, 'shell "uses" { tree = ./tree; } "echo $tree > $out"'))
+    const built = await world.ok(["build", "--no-out-link", "-f", file])
+    const paths = await closure(world, built)
+    assert.strictEqual(paths.length, 2)
+    await importsInto(world, nixStore, paths, built)
+  })
+
+  it("exports GNU hello, and nix-store takes it", { timeout: 600_000 }, async (context) => {
+    if (nixStore === undefined) return context.skip(noNix)
+    const mirror = await fillMirror()
+    if ("missing" in mirror) return context.skip(mirror.missing)
+    using world = new World()
+    await using server = await serve(mirror.directory)
+    const built = await world.ok(["build", "--no-out-link", "-f", helloExample, "--argstr", "mirror", server.url, "-A", "hello"], {
+      limit: 500_000
+    })
+    await importsInto(world, nixStore, await closure(world, built), built)
+  })
+})
+
+/** Imports `paths` into a scratch store of Nix and compares what it knows about them with what yix does. */
+const importsInto = async (world: World, nixStore: string, paths: ReadonlyArray<string>, root: string): Promise<void> => {
+  const exported = await world.yix(["store", "export", ...paths])
+  assert.strictEqual(exported.code, 0, exported.stderr)
+  const nix = (args: ReadonlyArray<string>, input?: Uint8Array) => {
+    const run = spawnSync(nixStore, ["--store", path.join(world.directory, "nix"), "--option", "require-sigs", "false", ...args], {
+      ...(input === undefined ? {} : { input }),
+      env: { ...world.environment, NIX_PATH: "" },
+      maxBuffer: 1 << 28
+    })
+    assert.strictEqual(run.status, 0, `nix-store ${args.join(" ")}: ${run.stderr.toString()}`)
+    return run.stdout.toString().trim().split("\n").filter((line) => line !== "") // prettier-ignore
+  }
+  assert.deepStrictEqual([...nix(["--import"], exported.stdoutBytes)].sort(), [...paths].sort())
+  assert.deepStrictEqual([...nix(["-q", "--references", root])].sort(), [...(await pathInfo(world, root)).references].sort())
+  // Reads every byte again and compares with the hash that came along.
+  nix(["--verify-path", ...paths])
+}
