@@ -63,8 +63,8 @@ packages="$binutils cpp-12 gcc-12 libacl1 libbinutils libc6 libc6-dev libctf-nob
 
 entries_of() { # system → lines "name version file sha256"
   [ -f "$lock" ] || return 0
-  awk -F '"' -v system="$1" '
-    /^  "/ { here = ($2 == system) }
+  awk -F '"' -v chosen="$1" '
+    /^  "/ { here = ($2 == chosen) }
     /^    "/ { name = $2 }
     here && /^      "version"/ { version = $4 }
     here && /^      "file"/ { file = $4 }
