@@ -163,6 +163,8 @@ export class Lexer {
   /** Names of the file, by symbol. */
   readonly symbols: Array<ByteString> = []
   #mask: number
+  /** Where the end of the source is reported; Nix has it at the start of a path that the source ends with. */
+  #endPlace: number
 
   constructor(source: ByteString, origin: Origin, pipeOperators: boolean) {
     this.source = source
@@ -170,6 +172,7 @@ export class Lexer {
     this.length = source.length
     this.bytes = load(source)
     this.pipeOperators = pipeOperators
+    this.#endPlace = source.length
     if (symbolTable.length > smallTable * 8) {
       symbolTable = new Int32Array(smallTable)
       symbolHashes = new Int32Array(smallTable)
@@ -368,7 +371,7 @@ export class Lexer {
         // A NUL byte in the source ends it, as it does for Nix; the error place is then after it.
         this.token = Token.End
         this.end = p < this.length ? p + 1 : p
-        this.start = this.end
+        this.start = p < this.length ? this.end : this.#endPlace
         return
     }
     this.#take(Token.Invalid, 1)
@@ -661,6 +664,7 @@ export class Lexer {
       if (p >= this.length) this.fail({ _tag: "PathTrailingSlash" }, this.start, p)
       this.fail({ _tag: "PathTrailingSlash" }, p, p + 1)
     }
+    if (p >= this.length) this.#endPlace = this.start
     return Part.Close
   }
 }
