@@ -2,7 +2,7 @@
  * Trees held in memory, to and from NAR: for small ones, tests and listings. Big ones are streamed with `NarReader` and `NarWriter`.
  */
 import type { ByteString } from "./Bytes.ts"
-import { narDirectorySize, narEntrySize, narFileSize, narMagicSize, narSymlinkSize } from "./Nar.ts"
+import { narDepthLimit, narDirectorySize, NarError, narEntrySize, narFileSize, narMagicSize, narSymlinkSize } from "./Nar.ts"
 import type { NarHandler } from "./Nar.ts"
 import { NarReader } from "./NarReader.ts"
 import { NarWriter } from "./NarWriter.ts"
@@ -36,19 +36,20 @@ export const walkTree = (tree: NarTree, handler: NarHandler, name: ByteString = 
   }
 }
 
-const nodeSize = (tree: NarTree): number => {
+const nodeSize = (tree: NarTree, depth: number): number => {
+  if (depth >= narDepthLimit) throw new NarError(0, { kind: "depth", limit: narDepthLimit })
   switch (tree._tag) {
     case "File":
       return narFileSize(tree.contents.length, tree.executable)
     case "Symlink":
       return narSymlinkSize(tree.target)
     case "Directory":
-      return tree.entries.reduce((sum, entry) => sum + narEntrySize(entry.name) + nodeSize(entry.node), narDirectorySize)
+      return tree.entries.reduce((sum, entry) => sum + narEntrySize(entry.name) + nodeSize(entry.node, depth + 1), narDirectorySize)
   }
 }
 
-/** Bytes of a tree's NAR. */
-export const narSize = (tree: NarTree): number => narMagicSize + nodeSize(tree)
+/** Bytes of a tree's NAR. Throws `NarError` where it is too deep to have one. */
+export const narSize = (tree: NarTree): number => narMagicSize + nodeSize(tree, 0)
 
 /** The NAR of a tree. Throws `NarError` where the tree has none. */
 export const renderNar = (tree: NarTree): Uint8Array<ArrayBuffer> => {

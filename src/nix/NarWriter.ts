@@ -95,7 +95,7 @@ export class NarWriter implements NarHandler {
       throw this.fail({ kind: "contents-size", announced: this.announced, actual })
     }
     this.remaining -= bytes.length
-    if (bytes.length >= direct) {
+    if (bytes.length >= direct || bytes.length > this.buffer.length) {
       this.flush()
       this.flushed += bytes.length
       this.sink(bytes)

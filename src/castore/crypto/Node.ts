@@ -1,0 +1,153 @@
+/**
+ * Hashing and ed25519 for Node: fills `nix/Crypto.ts`.
+ *
+ * MD5, the SHAs and ed25519 are node:crypto. BLAKE3 is the native module where its optional package is installed, found when first needed (1 ms that a command which needs no
+ * BLAKE3 does not pay); else WebAssembly once `loadBlake3` has brought it; else plain TypeScript. All give the same digests, so `installNode` alone always suffices.
+ */
+import * as NodeCrypto from "node:crypto"
+import { createRequire } from "node:module"
+import { install } from "../../nix/Crypto.ts"
+import type { CryptoProvider, HashAlgorithm, Hasher } from "../../nix/Crypto.ts"
+import { Blake3 } from "./Blake3.ts"
+
+interface Blake3Implementation {
+  /** What runs: shown by `yix config check` and benchmarks. */
+  readonly name: "native" | "wasm" | "typescript"
+  hash(bytes: Uint8Array): Uint8Array
+  hasher(): Hasher
+}
+
+interface NativeModule {
+  blake3(input: Uint8Array): Uint8Array
+  readonly Blake3Hasher: new () => { update(input: Uint8Array): unknown; digestBuffer(): Uint8Array }
+}
+
+const oneShot =
+  (implementation: () => Hasher) =>
+  (bytes: Uint8Array): Uint8Array => {
+    const hasher = implementation()
+    hasher.update(bytes)
+    return hasher.digest()
+  }
+
+const typescript: Blake3Implementation = {
+  name: "typescript",
+  hash: oneShot(() => new Blake3()),
+  hasher: () => new Blake3()
+}
+
+/** A native object costs 19 µs to make, as much as hashing 100 KiB: so what is small is gathered and hashed in one call. */
+const gatherLimit = 32 * 1024
+
+class NativeHasher implements Hasher {
+  private readonly native: NativeModule
+  private gathered: Uint8Array | undefined
+  private used = 0
+  private running: InstanceType<NativeModule["Blake3Hasher"]> | undefined
+
+  constructor(native: NativeModule) {
+    this.native = native
+  }
+
+  update(bytes: Uint8Array): void {
+    if (this.running === undefined) {
+      if (this.used + bytes.length <= gatherLimit) {
+        this.gather(bytes)
+        return
+      }
+      this.running = new this.native.Blake3Hasher()
+      if (this.gathered !== undefined) this.running.update(this.gathered.subarray(0, this.used))
+      this.gathered = undefined
+    }
+    this.running.update(bytes)
+  }
+
+  digest(): Uint8Array {
+    if (this.running !== undefined) return this.running.digestBuffer()
+    return this.native.blake3(this.gathered === undefined ? new Uint8Array(0) : this.gathered.subarray(0, this.used))
+  }
+
+  private gather(bytes: Uint8Array): void {
+    const needed = this.used + bytes.length
+    if (this.gathered === undefined || needed > this.gathered.length) {
+      const larger = new Uint8Array(Math.min(gatherLimit, Math.max(1024, needed * 2)))
+      if (this.gathered !== undefined) larger.set(this.gathered.subarray(0, this.used))
+      this.gathered = larger
+    }
+    this.gathered.set(bytes, this.used)
+    this.used = needed
+  }
+}
+
+const findNative = (): Blake3Implementation | undefined => {
+  try {
+    const native = createRequire(import.meta.url)("@napi-rs/blake-hash") as NativeModule
+    return { name: "native", hash: (bytes) => native.blake3(bytes), hasher: () => new NativeHasher(native) }
+  } catch {
+    // An optional package: absent, or built for another platform.
+    return undefined
+  }
+}
+
+let blake3: Blake3Implementation | undefined
+
+const blake3Now = (): Blake3Implementation => (blake3 ??= findNative() ?? typescript)
+
+/** Which BLAKE3 this thread uses now. */
+export const blake3Implementation = (): Blake3Implementation["name"] => blake3Now().name
+
+/** Where there is no native BLAKE3, loads the WebAssembly one, which is several times faster than plain TypeScript. Never fails: what is there goes on being used. */
+export const loadBlake3 = async (): Promise<void> => {
+  if (blake3Now().name !== "typescript") return
+  try {
+    const { loadWasmHasher } = await import("./Wasm.ts")
+    const make = await loadWasmHasher("blake3")
+    blake3 = { name: "wasm", hash: oneShot(make), hasher: make }
+  } catch {
+    blake3 = typescript
+  }
+}
+
+class NodeHasher implements Hasher {
+  private readonly hash: NodeCrypto.Hash
+
+  constructor(algorithm: string) {
+    this.hash = NodeCrypto.createHash(algorithm)
+  }
+
+  update(bytes: Uint8Array): void {
+    this.hash.update(bytes)
+  }
+
+  digest(): Uint8Array {
+    return this.hash.digest()
+  }
+}
+
+// DER around a bare ed25519 key (RFC 8410): the only forms node:crypto takes besides JWK, and the faster one.
+const publicPrefix = Buffer.from("302a300506032b6570032100", "hex")
+const privatePrefix = Buffer.from("302e020100300506032b657004220420", "hex")
+
+const provider: CryptoProvider = {
+  hash(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array {
+    return algorithm === "blake3" ? blake3Now().hash(bytes) : NodeCrypto.hash(algorithm, bytes, "buffer")
+  },
+  hasher(algorithm: HashAlgorithm): Hasher {
+    return algorithm === "blake3" ? blake3Now().hasher() : new NodeHasher(algorithm)
+  },
+  sign(secretKey: Uint8Array, message: Uint8Array): Uint8Array {
+    const key = Buffer.concat([privatePrefix, secretKey.subarray(0, 32)])
+    return NodeCrypto.sign(null, message, { key, format: "der", type: "pkcs8" })
+  },
+  verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+    if (publicKey.length !== 32 || signature.length !== 64) return false
+    const key = Buffer.concat([publicPrefix, publicKey])
+    return NodeCrypto.verify(null, message, { key, format: "der", type: "spki" }, signature)
+  }
+}
+
+/** The provider itself, for those who install it elsewhere. */
+export const nodeCrypto: CryptoProvider = provider
+
+/** Installs hashing and ed25519 for this thread, at once and completely. */
+export const installNode = (): void => install(provider)
