@@ -1,0 +1,42 @@
+/**
+ * How long it takes until the program itself begins to work: its version, and the smallest evaluation.
+ *
+ *   node bench/start-up.ts [--rounds N]
+ */
+import { compare, environmentOf, nixEnvironmentOf, nixes, roundsWanted, Scratch, tellMachine, yixCommand } from "./Compare.ts"
+
+const rounds = roundsWanted(20)
+using scratch = new Scratch()
+const others = await nixes()
+const environment = environmentOf(scratch.fresh("yix"))
+const nixEnvironment = nixEnvironmentOf(scratch.fresh("nix"))
+
+tellMachine(rounds)
+await compare(
+  "version",
+  [
+    { name: "yix --version", command: yixCommand("--version"), environment, prints: /\d+\.\d+/ },
+    // What any program in JavaScript pays before its first line.
+    { name: "node -e 0", command: [process.execPath, "-e", "0"], environment, prints: /^$/ },
+    ...others.map((nix) => ({
+      name: `${nix.name} --version`,
+      command: [nix.program("nix-instantiate"), "--version"],
+      environment: nixEnvironment,
+      prints: /\d+\.\d+/
+    }))
+  ],
+  rounds
+)
+await compare(
+  "evaluation of 1 + 1",
+  [
+    { name: "yix eval", command: yixCommand("eval", "-E", "1 + 1"), environment, prints: /^2\n$/ },
+    ...others.map((nix) => ({
+      name: `${nix.name} nix-instantiate --eval`,
+      command: [nix.program("nix-instantiate"), "--eval", "-E", "1 + 1"],
+      environment: nixEnvironment,
+      prints: /^2\n$/
+    }))
+  ],
+  rounds
+)
