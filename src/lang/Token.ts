@@ -70,7 +70,7 @@ export const Token = {
   Comma: 57
 } as const
 
-/** Names of the tokens in messages, by token number. */
+/** Names of the tokens in messages, by token number; byte strings (an ellipsis is three bytes). */
 export const tokenNames: ReadonlyArray<string> = [
   "end of file",
   "invalid token",
@@ -80,8 +80,8 @@ export const tokenNames: ReadonlyArray<string> = [
   "integer",
   "floating-point literal",
   "path",
-  "'~/…' path",
-  "'<…>' path",
+  "'~/\xe2\x80\xa6' path",
+  "'<\xe2\x80\xa6>' path",
   "end of path",
   "URI",
   "'if'",
