@@ -159,6 +159,24 @@ export type RealiseError =
   | StoreFailure
   | RealiseFailed
 
+const tags: ReadonlySet<string> = new Set<RealiseError["_tag"]>([
+  "DerivationFailed",
+  "HashMismatch",
+  "OutputRefused",
+  "NotDeterministic",
+  "FetchFailure",
+  "PathUnavailable",
+  "SourceUnreadable",
+  "DependencyFailed",
+  "StoreFailure",
+  "RealiseFailed"
+])
+
+export const isRealiseError = (error: { readonly _tag: string }): error is RealiseError => tags.has(error._tag)
+
+/** A failed store operation as a realise error. */
+export const storeFailure = (error: { readonly message: string }): StoreFailure => new StoreFailure({ detail: error.message, cause: error })
+
 /** The exit code of several failures: the bits of 100 and above OR-ed; 1 where none of them asks for more. */
 export const combineExitCodes = (codes: ReadonlyArray<number>): number => {
   const special = codes.filter((code) => code >= 100)

@@ -7,6 +7,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type { Fetch } from "../fetch/Fetch.ts"
 import type { FarRequest } from "../eval/IoRequest.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { Derivation } from "../nix/Derivation.ts"
@@ -50,6 +51,8 @@ export class Realiser extends Context.Service<
   {
     /** Makes derivations known: path and ATerm text, parsed when needed. Others are read from the store. Cheap, idempotent, never fails. */
     addDerivations(list: Iterable<readonly [StorePath, ByteString]>): void
+    /** Makes fetches known by the store path that each will give: done only when that path is needed. Cheap, idempotent, never fails. */
+    addFetches(list: Iterable<readonly [StorePath, Fetch]>): void
     /** The derivation, from memory or the store. */
     derivation(drvPath: StorePath): Effect.Effect<Derivation, RealiseError>
     /** Answers one far request of the evaluator (shapes: `eval/IoRequest.ts`). Equal requests share one run. */

@@ -1,0 +1,41 @@
+/**
+ * Flags that every command takes, before or after its name.
+ */
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+
+/** A switch: absent is false. */
+export const Switch = (name: string): Flag.Flag<boolean> => Flag.Boolean(name).pipe(Flag.withDefault(false), Flag.withoutNegation)
+
+export const StoreDirectory = GlobalFlag.Setting("store")({
+  flag: Flag.String("store").pipe(Flag.optional, Flag.withMetavar("DIR"), Flag.withDescription("Use the store in DIR"))
+})
+
+export const LogFormat = GlobalFlag.Setting("log-format")({
+  flag: Flag.Literals("log-format", ["auto", "plain", "json"]).pipe(
+    Flag.withDefault("auto"),
+    Flag.withDescription("How progress is shown on standard error")
+  )
+})
+
+export const Color = GlobalFlag.Setting("color")({
+  flag: Flag.Literals("color", ["auto", "always", "never"]).pipe(Flag.withDefault("auto"), Flag.withDescription("Use colours"))
+})
+
+export const Verbose = GlobalFlag.Setting("verbose")({
+  flag: Flag.Boolean("verbose").pipe(Flag.withAlias("v"), Flag.withoutNegation, Flag.atLeast(0), Flag.withDescription("Say more; may be repeated"))
+})
+
+export const Quiet = GlobalFlag.Setting("quiet")({
+  flag: Switch("quiet").pipe(Flag.withAlias("q"), Flag.withDescription("Say nothing but errors"))
+})
+
+export const Offline = GlobalFlag.Setting("offline")({
+  flag: Switch("offline").pipe(Flag.withDescription("Do not use the network"))
+})
+
+export const Debug = GlobalFlag.Setting("debug")({
+  flag: Switch("debug").pipe(Flag.withDescription("Show JavaScript stacks of internal errors"))
+})
+
+export const commonFlags = [StoreDirectory, LogFormat, Color, Verbose, Quiet, Offline, Debug] as const

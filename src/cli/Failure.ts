@@ -1,0 +1,44 @@
+/**
+ * How a command's failure is told: plain words on standard error and an exit status (design §7). A JavaScript stack only with `--debug`.
+ */
+import * as Cause from "effect/Cause"
+import { DependencyFailed, RealiseFailed } from "../realise/RealiseError.ts"
+import { usageStatus } from "./Usage.ts"
+
+export interface Told {
+  readonly lines: ReadonlyArray<string>
+  readonly exitCode: number
+}
+
+/** What to print and how to end. `debug`: with stacks. Interruption alone has nothing to tell. */
+export const tellFailure = (cause: Cause.Cause<unknown>, debug: boolean): Told => {
+  if (Cause.hasInterruptsOnly(cause)) return { lines: [], exitCode: 130 }
+  const error = Cause.squash(cause)
+  const tag = tagOf(error)
+  // The presenter has told what was wrong with the command line.
+  if (tag === "ShowHelp") return { lines: [], exitCode: usageStatus }
+  if (tag === "OutputClosed") return { lines: [], exitCode: 141 }
+  const lines = linesOf(error, new Set())
+  if (tag === "UsageError") lines.push(`Try 'yix --help'.`)
+  if (debug) lines.push(Cause.pretty(cause))
+  else if (tag === undefined) lines.push("This is a bug in yix. Run the command again with --debug and report what it prints.")
+  return { lines, exitCode: exitCodeOf(error) }
+}
+
+const tagOf = (error: unknown): string | undefined =>
+  typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string" ? error._tag : undefined
+
+const exitCodeOf = (error: unknown): number =>
+  typeof error === "object" && error !== null && "exitCode" in error && typeof error.exitCode === "number" ? error.exitCode : 1
+
+/** Roots first and each once, then what could not be made because of them. */
+const linesOf = (error: unknown, told: Set<unknown>): Array<string> => {
+  if (told.has(error)) return []
+  told.add(error)
+  if (error instanceof RealiseFailed) {
+    const sorted = [...error.failures].sort((a, b) => Number(a instanceof DependencyFailed) - Number(b instanceof DependencyFailed))
+    return sorted.flatMap((failure) => linesOf(failure, told))
+  }
+  const roots = error instanceof DependencyFailed ? error.roots.flatMap((root) => linesOf(root, told)) : []
+  return [...roots, `yix: error: ${error instanceof Error ? error.message : String(error)}`]
+}

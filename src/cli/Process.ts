@@ -1,0 +1,61 @@
+/**
+ * The process around a command: signals in, exit status out.
+ *
+ * The first SIGINT, SIGTERM or SIGHUP interrupts the command, which cleans up after itself (builders die, scratch directories go); the status is then 130, 143
+ * or 129. A second one, later than a moment after the first, ends at once.
+ */
+import * as net from "node:net"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { tellFailure } from "./Failure.ts"
+import { tell } from "./Output.ts"
+
+const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+
+/** A terminal and a launcher may both deliver one Ctrl-C: within this many milliseconds it is the same one. */
+const sameSignal = 500
+
+/** Runs the program and ends the process with its status. */
+export const runToExit = (program: Effect.Effect<void, unknown>, options: { readonly debug: boolean; readonly json: boolean }): void => {
+  let received: keyof typeof statuses | undefined
+  let receivedAt = 0
+  const fiber = Effect.runFork(program)
+  const onSignal = (signal: keyof typeof statuses) => {
+    if (received === undefined) {
+      received = signal
+      receivedAt = Date.now()
+      fiber.interruptUnsafe()
+    } else if (Date.now() - receivedAt > sameSignal) process.exit(statuses[signal])
+  }
+  for (const signal of Object.keys(statuses) as Array<keyof typeof statuses>) process.on(signal, onSignal)
+  watchParent(() => onSignal("SIGTERM"))
+  // Keeps the process until the fiber ends, whatever it waits for.
+  const alive = setInterval(() => {}, 0x7fffffff)
+  fiber.addObserver((exit) => {
+    clearInterval(alive)
+    if (Exit.isSuccess(exit)) process.exit(received === undefined ? 0 : statuses[received])
+    const told = tellFailure(exit.cause, options.debug)
+    if (received !== undefined) process.exit(statuses[received])
+    if (options.json && told.lines.length > 0) {
+      tell(JSON.stringify({ event: "error", time: Date.now(), message: told.lines.join("\n"), exitCode: told.exitCode }))
+    } else for (const line of told.lines) tell(line)
+    process.exit(told.exitCode)
+  })
+}
+
+/** When an older Node started this one (bin/own-node.js) and is gone without a word, nobody waits for the result. */
+const watchParent = (gone: () => void): void => {
+  const fd = Number(process.env["YIX_PARENT_FD"])
+  delete process.env["YIX_PARENT_FD"]
+  if (!(fd > 2)) return
+  try {
+    const pipe = new net.Socket({ fd, readable: true, writable: false })
+    pipe.on("error", () => {})
+    pipe.on("close", gone)
+    pipe.resume()
+    pipe.unref()
+  } catch {
+    // Not a pipe of ours.
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * `yix eval`: prints the value of an expression as `nix-instantiate --eval` does.
+ */
+import * as Effect from "effect/Effect"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { Evaluator } from "../../realise/Evaluation.ts"
+import { RealiseOptions } from "../../realise/Realiser.ts"
+import { Switch } from "../CommonFlags.ts"
+import { evaluationFlags, jobOf } from "../EvaluationFlags.ts"
+import { print, printLine } from "../Output.ts"
+import { defaultRealiseInput, realiseOptionsOf } from "../RealiseFlags.ts"
+import { UsageError } from "../Usage.ts"
+import { withEvaluator } from "../World.ts"
+
+const flags = {
+  ...evaluationFlags,
+  strict: Switch("strict").pipe(Flag.withDescription("Evaluate lists and attribute sets all the way down")),
+  json: Switch("json").pipe(Flag.withDescription("Print JSON")),
+  raw: Switch("raw").pipe(Flag.withDescription("Print a string as it is, without quotes and line end")),
+  xml: Switch("xml").pipe(Flag.withDescription("Print XML")),
+  readOnly: Switch("read-only").pipe(Flag.withDescription("Write nothing to the store; no imports from derivations"))
+}
+
+export const evalCommand = Command.make(
+  "eval",
+  flags,
+  Effect.fn("yix eval")(function* (input) {
+    if (Number(input.json) + Number(input.raw) + Number(input.xml) > 1) {
+      return yield* new UsageError({ detail: "only one of --json, --raw and --xml can be given" })
+    }
+    const format = input.json ? "json" : input.raw ? "raw" : input.xml ? "xml" : "nix"
+    const job = yield* jobOf(input, { kind: "print", strict: input.strict, format }, { readOnly: input.readOnly })
+    const options = yield* realiseOptionsOf(defaultRealiseInput(), false)
+    const result = yield* withEvaluator(
+      Effect.flatMap(Evaluator, (evaluator) => evaluator.run(job)),
+      options
+    ).pipe(Effect.provideService(RealiseOptions, options))
+    if (result._tag !== "Values") return
+    for (const text of result.texts) yield* format === "raw" || format === "xml" ? print(text) : printLine(text)
+  })
+).pipe(Command.withDescription("Evaluate an expression and print its value"))

@@ -1,0 +1,437 @@
+/**
+ * The realiser over one store: who needs what, found out as late as possible.
+ *
+ * An output is tried in this order: path info in the store, known fetch, build. Inputs of a derivation are looked at only when it must be built, then all at
+ * the same time. `Sharing` holds what is under way; the store holds what is done; nothing else is remembered.
+ */
+import { Buffer } from "node:buffer"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
+import { Builder } from "../build/Builder.ts"
+import { MissingData } from "../castore/CastoreError.ts"
+import type { Node } from "../castore/Node.ts"
+import { BlobService } from "../castore/blob/BlobService.ts"
+import { DirectoryService } from "../castore/directory/DirectoryService.ts"
+import type { ContextElement, FarRequest } from "../eval/IoRequest.ts"
+import type { Fetch } from "../fetch/Fetch.ts"
+import { Fetcher } from "../fetch/Fetcher.ts"
+import { type ByteString, fromBytes, toBytes, toUnicode } from "../nix/Bytes.ts"
+import { hash as digestOf } from "../nix/Crypto.ts"
+import { type Derivation, outputNames } from "../nix/Derivation.ts"
+import { printHash, printPrefixed } from "../nix/Hash.ts"
+import { makeText, nameOf, type StorePath } from "../nix/StorePath.ts"
+import { type LeaseHolder, Leases } from "../store/Leases.ts"
+import type { PathInfo } from "../store/PathInfo.ts"
+import { PathInfoService } from "../store/PathInfoService.ts"
+import { EventSink } from "../wire/Events.ts"
+import { announced } from "./Announce.ts"
+import { buildDerivation, type BuildServices } from "./BuildDerivation.ts"
+import { BuildLogs } from "./BuildLogs.ts"
+import { Known } from "./Known.ts"
+import { calculateWith, fetchFailure, fetchOfDerivation, pathOfFetch } from "./Pending.ts"
+import {
+  DependencyFailed,
+  DerivationFailed,
+  FetchFailure,
+  isRealiseError,
+  NotDeterministic,
+  PathUnavailable,
+  RealiseFailed,
+  type RealiseError,
+  storeFailure
+} from "./RealiseError.ts"
+import { type Realised, Realiser, RealiseOptions, type Target } from "./Realiser.ts"
+import * as Sharing from "./Sharing.ts"
+
+/** Paths of one derivation's outputs by name. */
+type Outputs = ReadonlyMap<ByteString, PathInfo>
+
+/** One thing that something else needs: `what` names it in messages. */
+interface Need<A> {
+  readonly what: string
+  readonly work: Effect.Effect<A, RealiseError>
+}
+
+const rootsOf = (error: RealiseError): ReadonlyArray<RealiseError> =>
+  error._tag === "DependencyFailed"
+    ? (error.roots as ReadonlyArray<RealiseError>)
+    : error._tag === "RealiseFailed"
+      ? (error.failures as ReadonlyArray<RealiseError>).flatMap(rootsOf)
+      : [error]
+
+/**
+ * All needs at once. Without `keepGoing` the first failure ends the others; with it they all come to their end. `failed` makes the error of the failures.
+ */
+const together = <A>(
+  needs: ReadonlyArray<Need<A>>,
+  failed: (failures: ReadonlyArray<{ readonly what: string; readonly error: RealiseError }>) => RealiseError
+): Effect.Effect<ReadonlyArray<A>, RealiseError> =>
+  Effect.flatMap(RealiseOptions, ({ keepGoing }) =>
+    keepGoing
+      ? Effect.flatMap(
+          Effect.forEach(needs, (need) => Effect.result(need.work), { concurrency: "unbounded" }),
+          (results) => {
+            const failures = results.flatMap((result, i) =>
+              Result.isFailure(result) ? [{ what: needs[i]!.what, error: result.failure }] : []
+            )
+            return failures.length > 0
+              ? Effect.fail(failed(failures))
+              : Effect.succeed(results.flatMap((result) => (Result.isSuccess(result) ? [result.success] : [])))
+          }
+        )
+      : Effect.forEach(needs, (need) => Effect.mapError(need.work, (error) => failed([{ what: need.what, error }])), {
+          concurrency: "unbounded"
+        })
+  )
+
+const make = Effect.gen(function* () {
+  const pathInfos = yield* PathInfoService
+  const blobs = yield* BlobService
+  const leases = yield* Leases
+  const fetcher = yield* Fetcher
+  const services: Context.Context<BuildServices> = Context.make(BlobService, blobs).pipe(
+    Context.add(DirectoryService, yield* DirectoryService),
+    Context.add(Builder, yield* Builder),
+    Context.add(BuildLogs, yield* BuildLogs)
+  )
+  const slots = yield* Semaphore.make((yield* RealiseOptions).maxJobs)
+  const sharing = yield* Sharing.make<RealiseError>()
+  const known = new Known()
+
+  /** A derivation's text is from outside: what is wrong with it is an error of the derivation. */
+  const attempt = <A>(drvPath: StorePath, read: () => A): Effect.Effect<A, DerivationFailed> =>
+    Effect.try({
+      try: read,
+      catch: (error) =>
+        new DerivationFailed({
+          drvPath,
+          reason: "unsupported",
+          detail: error instanceof Error ? error.message : String(error),
+          lastLines: [],
+          logged: false
+        })
+    })
+
+  const lookup = (path: StorePath) => Effect.mapError(pathInfos.get(path), storeFailure)
+  const commit = (info: PathInfo) => Effect.mapError(pathInfos.put(info), storeFailure)
+
+  /** The derivation, from memory or the store. */
+  const derivation = Effect.fnUntraced(function* (drvPath: StorePath) {
+    const inMemory = yield* attempt(drvPath, () => known.derivation(drvPath))
+    if (inMemory !== undefined) return inMemory
+    const info = yield* lookup(drvPath)
+    if (Option.isNone(info)) return yield* new PathUnavailable({ path: drvPath, detail: "no evaluation has made this derivation" })
+    const { node } = info.value
+    if (node._tag !== "File") return yield* new PathUnavailable({ path: drvPath, detail: "what is there is no file" })
+    const bytes = yield* Effect.mapError(blobs.get(node.digest), storeFailure)
+    if (Option.isNone(bytes)) return yield* storeFailure(new MissingData({ store: "blobs", kind: "blob", digest: node.digest }))
+    known.addDerivation(drvPath, fromBytes(bytes.value))
+    return (yield* attempt(drvPath, () => known.derivation(drvPath)))!
+  })
+
+  /** A path that is not an output of a known derivation: there, or a known fetch, or a known derivation's own file. */
+  const needPath = (path: StorePath): Effect.Effect<PathInfo, RealiseError> =>
+    Effect.flatMap(lookup(path), (info) => {
+      if (Option.isSome(info)) return Effect.succeed(info.value)
+      const fetch = known.fetch(path)
+      if (fetch !== undefined) return fetched(path, fetch)
+      if (known.text(path) !== undefined) return writeDerivation(path)
+      return Effect.fail(new PathUnavailable({ path, detail: "nothing known here makes it" }))
+    })
+
+  /** The wanted outputs (all of them: `undefined`); built together, if one of the wanted ones is missing. */
+  const needOutputs = Effect.fnUntraced(function* (drvPath: StorePath, names: ReadonlyArray<ByteString> | undefined) {
+    const drv = yield* derivation(drvPath)
+    const wanted = names ?? [...drv.outputs.keys()]
+    const present = yield* presentOutputs(drvPath, drv, wanted)
+    if (present.size === wanted.length) return present
+    return yield* sharing.once(`derivation ${drvPath}`, makeOutputs(drvPath, drv))
+  })
+
+  /** Those of the outputs that the store has. */
+  const presentOutputs = Effect.fnUntraced(function* (drvPath: StorePath, drv: Derivation, names: Iterable<ByteString>) {
+    const present = new Map<ByteString, PathInfo>()
+    for (const name of names) {
+      const output = drv.outputs.get(name)
+      if (output === undefined) {
+        const detail = `it has no output '${name}', only ${[...drv.outputs.keys()].join(", ")}`
+        return yield* new DerivationFailed({ drvPath, reason: "unsupported", detail, lastLines: [], logged: false })
+      }
+      if (output.path === "") {
+        const detail = "the paths of its outputs depend on their contents (floating content-addressed), which is not supported"
+        return yield* new DerivationFailed({ drvPath, reason: "unsupported", detail, lastLines: [], logged: false })
+      }
+      const info = yield* lookup(output.path)
+      if (Option.isSome(info)) present.set(name, info.value)
+    }
+    return present as Outputs
+  })
+
+  /** All outputs of a derivation of which some are missing. */
+  const makeOutputs = Effect.fnUntraced(function* (drvPath: StorePath, drv: Derivation) {
+    const fetch = yield* fetchOf(drvPath, drv)
+    if (fetch !== undefined) return new Map([[fetch.output, yield* fetched(fetch.path, fetch.fetch, drvPath)]]) as Outputs
+    if (drv.builder.startsWith("builtin:")) {
+      const detail = `the built-in builder '${drv.builder.slice("builtin:".length)}' is not supported`
+      return yield* new DerivationFailed({ drvPath, reason: "unsupported", detail, lastLines: [], logged: false })
+    }
+    const closure = yield* needInputs(drvPath, drv)
+    return yield* leased("build", drvPath, presentAll(drvPath, drv), buildAndCommit(drvPath, drv, closure))
+  })
+
+  const presentAll = (drvPath: StorePath, drv: Derivation) =>
+    Effect.map(presentOutputs(drvPath, drv, drv.outputs.keys()), (present) => (present.size === drv.outputs.size ? present : undefined))
+
+  /** The closure of everything that a build of `drv` may see. */
+  const needInputs = (drvPath: StorePath, drv: Derivation) => {
+    const needs: ReadonlyArray<Need<ReadonlyArray<PathInfo>>> = [
+      ...drv.inputSources.map((path) => ({ what: path, work: Effect.map(needPath(path), (info) => [info]) })),
+      ...[...drv.inputDerivations].map(([input, outputs]) => ({
+        what: input,
+        work: Effect.map(needOutputs(input, outputs), (made) => outputs.map((name) => made.get(name)!))
+      }))
+    ]
+    const failed = (failures: ReadonlyArray<{ readonly what: string; readonly error: RealiseError }>) =>
+      new DependencyFailed({
+        drvPath,
+        inputs: failures.map((failure) => failure.what),
+        roots: [...new Set(failures.flatMap((failure) => rootsOf(failure.error)))]
+      })
+    return Effect.flatMap(together(needs, failed), (infos) => closureOf(infos.flat()))
+  }
+
+  const closureOf = Effect.fnUntraced(function* (roots: ReadonlyArray<PathInfo>) {
+    const closure = new Map<StorePath, PathInfo>()
+    const waiting = [...roots]
+    for (let info = waiting.pop(); info !== undefined; info = waiting.pop()) {
+      if (closure.has(info.path)) continue
+      closure.set(info.path, info)
+      for (const reference of info.references) {
+        if (closure.has(reference)) continue
+        const found = yield* lookup(reference)
+        if (Option.isNone(found)) {
+          return yield* storeFailure(new MissingData({ store: "path infos", kind: "path info", digest: reference }))
+        }
+        waiting.push(found.value)
+      }
+    }
+    return closure as ReadonlyMap<StorePath, PathInfo>
+  })
+
+  const buildAndCommit = (drvPath: StorePath, drv: Derivation, closure: ReadonlyMap<StorePath, PathInfo>) =>
+    Semaphore.withPermit(
+      slots,
+      announced("build", drv.name, drvPath, (reporter) =>
+        Effect.flatMap(
+          Effect.provideContext(buildDerivation({ drvPath, derivation: drv, closure }, reporter), services),
+          // All outputs or none, as far as this process decides: a killed one leaves some, and the next build makes the others.
+          (outputs) => Effect.uninterruptible(commitOutputs(outputs))
+        )
+      )
+    )
+
+  /** What is in the store already stays: others may have seen it. */
+  const commitOutputs = Effect.fnUntraced(function* (outputs: ReadonlyArray<{ readonly name: ByteString; readonly info: PathInfo }>) {
+    const committed = new Map<ByteString, PathInfo>()
+    for (const { name, info } of outputs) {
+      const present = yield* lookup(info.path)
+      committed.set(name, Option.isSome(present) ? present.value : yield* commit(info))
+    }
+    return committed as Outputs
+  })
+
+  const fetchKey = (fetch: Fetch) => `${fetch._tag} ${fetch.name} ${fetch.url}`
+
+  /** The fetched path, committed. `path` is known beforehand, if a hash is; `what` is who asked, for messages. */
+  const fetched = (path: StorePath | undefined, fetch: Fetch, what?: StorePath): Effect.Effect<PathInfo, RealiseError> => {
+    const work: Effect.Effect<PathInfo, RealiseError> = announced("fetch", fetch.name, path, (reporter) =>
+      Effect.gen(function* () {
+        const info = yield* fetcher
+          .fetch(fetch, ({ done, total }) => reporter.progress(done, total))
+          .pipe(Effect.mapError((error) => fetchFailure(error, what)))
+        if (path !== undefined && info.path !== path) {
+          return yield* new FetchFailure({ detail: `'${fetch.url}' gave '${info.path}' where '${path}' was expected`, code: 1 })
+        }
+        return yield* commit(info)
+      })
+    )
+    if (path === undefined) return sharing.once(`fetch ${fetchKey(fetch)}`, work)
+    return sharing.once(`fetch ${path}`, leased("fetch", path, Effect.map(lookup(path), Option.getOrUndefined), work))
+  }
+
+  /**
+   * Runs `work` while no other process does the same; then `present` is asked again, since the other one may have done it. Waiting takes no build slot.
+   */
+  const leased = <A>(
+    kind: string,
+    key: StorePath,
+    present: Effect.Effect<A | undefined, RealiseError>,
+    work: Effect.Effect<A, RealiseError>
+  ): Effect.Effect<A, RealiseError> =>
+    Effect.flatMap(EventSink, (emit) => {
+      const onWait = (holder: LeaseHolder) =>
+        Effect.sync(() => emit({ _tag: "Message", level: "info", text: `waiting for process ${holder.pid}, which is at work on '${key}'` }))
+      const use = Effect.flatMap(present, (found) => (found === undefined ? work : Effect.succeed(found)))
+      return leases
+        .withLease({ kind, key, onWait }, use)
+        .pipe(Effect.mapError((error) => (isRealiseError(error) ? error : storeFailure(error))))
+    })
+
+  /** The fetch that a derivation amounts to: a known one of its path, or what `builtin:fetchurl` is told in its environment. */
+  const fetchOf = Effect.fnUntraced(function* (drvPath: StorePath, drv: Derivation) {
+    if (drv.outputs.size !== 1) return undefined
+    const [[output, { path }]] = drv.outputs as unknown as readonly [readonly [ByteString, { readonly path: StorePath }]]
+    const fetch = known.fetch(path) ?? (drv.builder === "builtin:fetchurl" ? yield* attempt(drvPath, () => fetchOfDerivation(drv)) : undefined)
+    return fetch === undefined ? undefined : { output, path, fetch }
+  })
+
+  /** Stores a text. What it refers to is made present first. */
+  const addText = (name: ByteString, contents: Uint8Array, references: ReadonlyArray<StorePath>): Effect.Effect<PathInfo, RealiseError> =>
+    Effect.gen(function* () {
+      const sha256 = digestOf("sha256", contents)
+      const path = makeText(name, sha256, references)
+      const present = yield* lookup(path)
+      if (Option.isSome(present)) return present.value
+      yield* together(
+        references.map((reference) => ({ what: reference, work: needPath(reference) })),
+        severalFailures
+      )
+      const [digest] = yield* Effect.mapError(blobs.putMany([contents]), storeFailure)
+      const node: Node = { _tag: "File", digest: digest!, size: contents.length, executable: false }
+      const nar = yield* Effect.mapError(Effect.provideContext(calculateWith(node, "sha256"), services), storeFailure)
+      const registrationTime = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const ca = `text:${printPrefixed({ algorithm: "sha256", digest: sha256 }, "nix32")}`
+      return yield* commit({ path, node, references: [...new Set(references)].sort(), narSize: nar.narSize, narHash: nar.digest, signatures: [], deriver: undefined, ca, registrationTime })
+    })
+
+  /** Writes the `.drv` file after those of its inputs. */
+  const writeDerivation = (drvPath: StorePath): Effect.Effect<PathInfo, RealiseError> =>
+    Effect.flatMap(lookup(drvPath), (present) =>
+      Option.isSome(present)
+        ? Effect.succeed(present.value)
+        : sharing.once(
+            `write ${drvPath}`,
+            Effect.flatMap(derivation(drvPath), (drv) =>
+              Effect.gen(function* () {
+                const inputs = [...drv.inputDerivations.keys()]
+                yield* together(
+                  inputs.map((input) => ({ what: input, work: writeDerivation(input) })),
+                  severalFailures
+                )
+                const info = yield* addText(nameOf(drvPath), toBytes(known.text(drvPath)!), [...inputs, ...drv.inputSources])
+                if (info.path !== drvPath) {
+                  return yield* new PathUnavailable({ path: drvPath, detail: `the text that was given for it belongs to '${info.path}'` })
+                }
+                return info
+              })
+            )
+          )
+    )
+
+  const needElement = (element: ContextElement): Need<unknown> => {
+    switch (element._tag) {
+      case "Path":
+        return { what: element.path, work: needPath(element.path) }
+      case "Output":
+        return { what: element.drvPath, work: needOutputs(element.drvPath, [element.output]) }
+      case "AllOutputs":
+        // The derivation itself with all that it mentions; Nix builds nothing for it either.
+        return { what: element.drvPath, work: writeDerivation(element.drvPath) }
+    }
+  }
+
+  const answer = (request: FarRequest): Effect.Effect<unknown, RealiseError> => {
+    switch (request._tag) {
+      case "Realise":
+        for (const [drvPath, text] of request.derivations) known.addDerivation(drvPath, text)
+        return Effect.as(together(request.elements.map(needElement), severalFailures), null)
+      case "AddText":
+        return Effect.map(addText(request.name, toBytes(request.contents), request.references), (info) => info.path)
+      case "AddSource":
+        return Effect.die(new Error("pending"))
+      case "Fetch": {
+        const fetch: Fetch = { _tag: request.unpack ? "Tarball" : "Url", url: toUnicode(request.url), name: request.name, hash: request.hash }
+        const path = pathOfFetch(fetch)
+        return Effect.map(path === undefined ? fetched(undefined, fetch) : needFetched(path, fetch), (info) => info.path)
+      }
+      case "EnsurePath":
+        return Effect.map(lookup(request.path), (info) => Option.isSome(info) || known.fetch(request.path) !== undefined || known.text(request.path) !== undefined)
+    }
+  }
+
+  const needFetched = (path: StorePath, fetch: Fetch) =>
+    Effect.flatMap(lookup(path), (info) => (Option.isSome(info) ? Effect.succeed(info.value) : fetched(path, fetch)))
+
+  const realiseTarget = (target: Target): Effect.Effect<Realised, RealiseError> =>
+    target._tag === "Path"
+      ? Effect.map(needPath(target.path), (info) => ({ target, outputs: [{ name: "", path: target.path, info }] }))
+      : Effect.gen(function* () {
+          const names = target.outputs ?? outputNames(yield* derivation(target.drvPath))
+          const { check } = yield* RealiseOptions
+          if (check) yield* checkAgain(target.drvPath)
+          const made = yield* needOutputs(target.drvPath, names)
+          return { target, outputs: names.map((name) => ({ name, path: made.get(name)!.path, info: made.get(name)! })) }
+        })
+
+  /** Builds once more what is there, and compares. */
+  const checkAgain = (drvPath: StorePath) =>
+    sharing.once(
+      `check ${drvPath}`,
+      Effect.gen(function* () {
+        const drv = yield* derivation(drvPath)
+        const before = yield* presentAll(drvPath, drv)
+        if (before === undefined) {
+          const detail = "checking compares with what was built before, and not all outputs are in the store; build it without --check first"
+          return yield* new DerivationFailed({ drvPath, reason: "unsupported", detail, lastLines: [], logged: false })
+        }
+        const closure = yield* needInputs(drvPath, drv)
+        const outputs = yield* Semaphore.withPermit(
+          slots,
+          announced("build", drv.name, drvPath, (reporter) =>
+            Effect.provideContext(buildDerivation({ drvPath, derivation: drv, closure }, reporter), services)
+          )
+        )
+        const differing = outputs.flatMap(({ name, info }) => {
+          const old = before.get(name)!
+          return Buffer.compare(old.narHash, info.narHash) === 0
+            ? []
+            : [{ name, path: info.path, before: narHashText(old.narHash), now: narHashText(info.narHash) }]
+        })
+        if (differing.length > 0) return yield* new NotDeterministic({ drvPath, outputs: differing })
+      })
+    )
+
+  return {
+    addDerivations: (list) => {
+      for (const [drvPath, text] of list) known.addDerivation(drvPath, text)
+    },
+    addFetches: (list) => {
+      for (const [path, fetch] of list) known.addFetch(path, fetch)
+    },
+    derivation: (drvPath) => Sharing.withinRun(derivation(drvPath)),
+    answer: (request) => Sharing.withinRun(answer(request)),
+    realise: (targets) =>
+      Sharing.withinRun(
+        together(
+          targets.map((target) => ({ what: target._tag === "Path" ? target.path : target.drvPath, work: realiseTarget(target) })),
+          severalFailures
+        )
+      ),
+    writeDerivation: (drvPath) => Sharing.withinRun(writeDerivation(drvPath))
+  } satisfies Realiser["Service"]
+})
+
+const severalFailures = (failures: ReadonlyArray<{ readonly error: RealiseError }>): RealiseError =>
+  failures.length === 1
+    ? failures[0]!.error
+    : new RealiseFailed({ failures: [...new Set(failures.flatMap(({ error }) => (error._tag === "RealiseFailed" ? error.failures : [error])))] })
+
+const narHashText = (digest: Uint8Array) => printHash({ algorithm: "sha256", digest }, "sri")
+
+/** A realiser of its own table of known derivations over the given services. */
+export const layer = Layer.effect(Realiser, make)
