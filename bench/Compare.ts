@@ -29,6 +29,8 @@ export interface Nix {
   readonly name: string
   /** Full path of `nix-instantiate`, `nix-build`, … */
   readonly program: (name: string) => string
+  /** Environment for this Nix with a store of its own in a folder (not under /nix/store, so that it needs neither root nor a sandbox). */
+  readonly environmentOf: (folder: string) => NodeJS.ProcessEnv
 }
 
 /** The Nix on the PATH, and the one in the folder that the environment variable NIX_NEW names (programs there may end in `-new`). */
@@ -41,7 +43,8 @@ export const nixes = async (): Promise<ReadonlyArray<Nix>> => {
     const program = (name: string) => path.join(folder, `${name}${suffix}`)
     if (!fs.existsSync(program("nix-instantiate"))) throw new Error(`NIX_NEW: there is no nix-instantiate in ${folder}`)
     const { stdout } = await timed([program("nix-instantiate"), "--version"], process.env)
-    found.push({ name: stdout.trim().replace(/^.*\(Nix\) /, "Nix "), program })
+    const version = stdout.trim().replace(/^.*\(Nix\) /, "")
+    found.push({ name: `Nix ${version}`, program, environmentOf: nixEnvironmentOf(version) })
   }
   return found
 }
@@ -85,19 +88,18 @@ export const environmentOf = (home: string): NodeJS.ProcessEnv => ({
   XDG_CONFIG_HOME: path.join(home, "config")
 })
 
-/**
- * Nix with a store of its own in `folder`, its store directory there too: so it needs neither root nor a sandbox. Paths differ from those in /nix/store, work
- * does not.
- */
-export const nixEnvironmentOf = (folder: string): NodeJS.ProcessEnv => ({
-  ...environmentOf(folder),
-  NIX_STORE_DIR: path.join(folder, "store"),
-  NIX_STATE_DIR: path.join(folder, "state"),
-  NIX_LOG_DIR: path.join(folder, "log"),
-  NIX_CONF_DIR: folder,
-  NIX_CONFIG: "sandbox = false\nbuild-users-group =\nsubstituters =\nbuild-hook =\nexperimental-features = nix-command",
-  NIX_PATH: ""
-})
+const nixEnvironmentOf =
+  (version: string) =>
+  (folder: string): NodeJS.ProcessEnv => ({
+    ...environmentOf(folder),
+    NIX_STORE_DIR: path.join(folder, "store"),
+    NIX_STATE_DIR: path.join(folder, "state"),
+    NIX_LOG_DIR: path.join(folder, "log"),
+    NIX_CONF_DIR: folder,
+    // Asking a build hook for each build costs time and is of no use here; old versions start it even when its name is empty.
+    NIX_CONFIG: `sandbox = false\nbuild-users-group =\nsubstituters =\nbuilders =${/^2\.\d\./.test(version) ? "" : "\nbuild-hook ="}`,
+    NIX_PATH: ""
+  })
 
 /** `yix …` as a user runs it. */
 export const yixCommand = (...args: ReadonlyArray<string>): ReadonlyArray<string> => {

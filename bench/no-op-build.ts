@@ -4,18 +4,7 @@
  *   node bench/no-op-build.ts [--rounds N]
  */
 import * as path from "node:path"
-import {
-  compare,
-  environmentOf,
-  nixEnvironmentOf,
-  nixes,
-  project,
-  roundsWanted,
-  Scratch,
-  tellMachine,
-  timed,
-  yixCommand
-} from "./Compare.ts"
+import { compare, environmentOf, nixes, project, roundsWanted, Scratch, tellMachine, timed, yixCommand } from "./Compare.ts"
 
 const rounds = roundsWanted(15)
 using scratch = new Scratch()
@@ -32,7 +21,7 @@ const contenders = [
   ...(await nixes()).map((nix, i) => ({
     name: nix.name,
     command: [nix.program("nix-build"), "--no-out-link", quickstart],
-    environment: nixEnvironmentOf(scratch.fresh(`nix-${i}`)),
+    environment: nix.environmentOf(scratch.fresh(`nix-${i}`)),
     prints
   }))
 ]

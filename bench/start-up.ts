@@ -3,13 +3,13 @@
  *
  *   node bench/start-up.ts [--rounds N]
  */
-import { compare, environmentOf, nixEnvironmentOf, nixes, roundsWanted, Scratch, tellMachine, yixCommand } from "./Compare.ts"
+import { compare, environmentOf, nixes, roundsWanted, Scratch, tellMachine, yixCommand } from "./Compare.ts"
 
 const rounds = roundsWanted(20)
 using scratch = new Scratch()
 const others = await nixes()
 const environment = environmentOf(scratch.fresh("yix"))
-const nixEnvironment = nixEnvironmentOf(scratch.fresh("nix"))
+const nixHome = scratch.fresh("nix")
 
 tellMachine(rounds)
 await compare(
@@ -21,7 +21,7 @@ await compare(
     ...others.map((nix) => ({
       name: `${nix.name} --version`,
       command: [nix.program("nix-instantiate"), "--version"],
-      environment: nixEnvironment,
+      environment: nix.environmentOf(nixHome),
       prints: /\d+\.\d+/
     }))
   ],
@@ -34,7 +34,7 @@ await compare(
     ...others.map((nix) => ({
       name: `${nix.name} nix-instantiate --eval`,
       command: [nix.program("nix-instantiate"), "--eval", "-E", "1 + 1"],
-      environment: nixEnvironment,
+      environment: nix.environmentOf(nixHome),
       prints: /^2\n$/
     }))
   ],

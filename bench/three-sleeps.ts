@@ -5,17 +5,7 @@
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
-import {
-  compare,
-  type Contender,
-  environmentOf,
-  nixEnvironmentOf,
-  nixes,
-  roundsWanted,
-  Scratch,
-  tellMachine,
-  yixCommand
-} from "./Compare.ts"
+import { compare, type Contender, environmentOf, nixes, roundsWanted, Scratch, tellMachine, yixCommand } from "./Compare.ts"
 
 const rounds = roundsWanted(3)
 using scratch = new Scratch()
@@ -59,7 +49,7 @@ const contenders: ReadonlyArray<Contender> = [
   ...(await nixes()).map((nix) => ({
     name: nix.name,
     command: [nix.program("nix-instantiate"), "--eval", "--read-write-mode", "--option", "substituters", "", expression],
-    environment: nixEnvironmentOf(path.join(scratch.directory, "nix")),
+    environment: nix.environmentOf(path.join(scratch.directory, "nix")),
     prepare: () => void scratch.fresh("nix"),
     prints
   }))
