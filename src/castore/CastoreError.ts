@@ -1,6 +1,7 @@
 /**
  * What can go wrong in blob and directory services. Absence is not an error: lookups answer with `Option.none`.
  */
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 /** The service could not be asked: disk, database or network failed. */
@@ -49,3 +50,14 @@ export class InvalidData extends Schema.TaggedError<InvalidData>()("InvalidData"
 }
 
 export type CastoreError = StoreUnavailable | CorruptData | MissingData | InvalidData
+
+/** Whether a thrown thing is one of ours. */
+export const isCastoreError = (cause: unknown): cause is CastoreError =>
+  cause instanceof StoreUnavailable || cause instanceof CorruptData || cause instanceof MissingData || cause instanceof InvalidData
+
+/** Runs synchronous store code: a `CastoreError` that it throws passes, anything else becomes `StoreUnavailable`. */
+export const attempt = <A>(store: string, operation: string, run: () => A): Effect.Effect<A, CastoreError> =>
+  Effect.try({
+    try: run,
+    catch: (cause) => (isCastoreError(cause) ? cause : new StoreUnavailable({ store, operation, cause }))
+  })

@@ -19,6 +19,8 @@ export class PathInfoService extends Context.Service<
     getByHashPart(hashPart: string): Effect.Effect<Option.Option<PathInfo>, CastoreError>
     /** Durable when it returns. Replaces an earlier entry of the same path, keeping the union of both signature lists. */
     put(info: PathInfo): Effect.Effect<PathInfo, CastoreError>
+    /** The paths alone, for checking: goes on where `list` would fail at a damaged entry. */
+    paths(): Stream.Stream<StorePath, CastoreError>
     list(): Stream.Stream<PathInfo, CastoreError>
   }
 >()("yix/store/PathInfoService") {}

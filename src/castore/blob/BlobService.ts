@@ -2,7 +2,9 @@
  * The blob service: bytes under their BLAKE3 digest.
  *
  * Contract, checked by `test/castore/blob.contract.ts` over every driver:
- * what `get` and `read` give was verified against the digest; `put` is idempotent and durable when it returns; absence is `None`.
+ * what `get` gives and a `read` that ends without an error was verified against the digest (a damaged blob fails with `CorruptData`, a whole one at its
+ * end at the latest, a range before its first byte); `put` is idempotent, survives the death of the process when it returns, and loss of power when
+ * a path info that leads to it is committed; absence is `None`.
  * Drivers live beside this file, one a file.
  */
 import * as Context from "effect/Context"
@@ -24,13 +26,15 @@ export class BlobService extends Context.Service<
     has(digest: Digest): Effect.Effect<boolean, CastoreError>
     /** The whole blob in memory. For blobs known to be small; others go through `read`. */
     get(digest: Digest): Effect.Effect<Option.Option<Uint8Array>, CastoreError>
+    /** Several small blobs in one go, in the order asked for. */
+    getMany(digests: ReadonlyArray<Digest>): Effect.Effect<ReadonlyArray<Option.Option<Uint8Array>>, CastoreError>
     /** The blob's bytes from `offset` (default 0), at most `length` of them. Fails with `MissingData` when the blob is absent. */
     read(digest: Digest, range?: { readonly offset?: number; readonly length?: number }): Stream.Stream<Uint8Array, CastoreError>
-    /** Stores blobs that are in memory, in one go; digests in the order given. */
+    /** Stores blobs that are in memory, in one go; digests in the order given. The caller may reuse the buffers afterwards. */
     putMany(blobs: ReadonlyArray<Uint8Array>): Effect.Effect<ReadonlyArray<Digest>, CastoreError>
     /** Stores a blob of unknown length in bounded memory. An interrupted or failed upload leaves nothing. */
     putStream<E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Effect.Effect<StoredBlob, CastoreError | E, R>
-    /** All digests held, for verification and collection. */
+    /** All digests held, for verification and collection. The empty blob needs not be held to be found. */
     list(): Stream.Stream<Digest, CastoreError>
   }
 >()("yix/castore/BlobService") {}
