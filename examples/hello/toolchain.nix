@@ -61,6 +61,13 @@ rec {
       fi
     done
 
+    # The same for links that are absolute.
+    for link in "$libraries"/*.so; do
+      case $(readlink "$link") in
+        /lib/*) ln -sf "$glibc/lib/$(basename "$(readlink "$link")")" "$link" ;;
+      esac
+    done
+
     for tool in ar as ld nm objdump ranlib readelf strip; do
       ln -s "../usr/bin/$triplet-$tool" "$out/bin/$tool"
     done

@@ -5,8 +5,8 @@ import { pathInfo } from "./PathInfos.ts"
 import { startedWork, World } from "./World.ts"
 
 // From Nix 2.8.0, by a mirror on loopback. The port is no part of it: a fixed-output derivation is known by its hash, not by its URL.
-const pathFromNix = "/nix/store/8gh5gmipdijsjjg9l1k9gdinyii3myj5-hello-2.10"
-const narHashFromNix = "sha256-KtaJWCiyAuHyWLdVvx9pN35OcOwGtf7YiWY7dAVHoLE="
+const pathFromNix = "/nix/store/090sx4r9nfa5lnk3aswb1yq2m2x5zppj-hello-2.10"
+const narHashFromNix = "sha256-D4lpAUixc02eU0v9X8wRw59/hqEPlhxt+bC7BYGyy7U="
 
 describe("examples/hello", { timeout: 600_000 }, () => {
   it("compiles GNU hello from source with a toolchain of Debian packages; it runs, and refers to its C library and nothing else", async (context) => {

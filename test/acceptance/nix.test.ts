@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
+import * as fs from "node:fs"
 import * as path from "node:path"
 import { withShell } from "./Expressions.ts"
 import { fillMirror, helloExample, serve } from "./HelloMirror.ts"
@@ -9,6 +10,13 @@ import { programOnPath, project, World } from "./World.ts"
 // Every test here compares with a real Nix. Elsewhere its answers are written down (quickstart.test.ts, hello.test.ts).
 const nixInstantiate = programOnPath("nix-instantiate")
 const nixStore = programOnPath("nix-store")
+// A Nix for which /nix/store is elsewhere builds in a sandbox, and Debian's does not say which shell belongs in there.
+const busybox = programOnPath("busybox")
+const isStatic =
+  busybox !== undefined && /not a dynamic executable|statically linked/.test(spawnSync("ldd", [busybox], { encoding: "utf8" }).stderr)
+const sandboxShell = isStatic
+  ? `/bin/sh=${busybox}`
+  : `/bin/sh=${fs.realpathSync("/bin/sh")} ${["/lib", "/lib64", "/usr/lib"].filter((folder) => fs.existsSync(folder)).join(" ")}`
 const noNix = "there is no Nix on the PATH to compare with"
 
 const examples: ReadonlyArray<{ readonly name: string; readonly args: ReadonlyArray<string> }> = [
@@ -28,16 +36,14 @@ describe("against a real Nix", () => {
     it(`gives the derivation path that nix-instantiate gives: ${name}`, async (context) => {
       if (nixInstantiate === undefined) return context.skip(noNix)
       using world = new World()
-      // A store of its own, and no sandbox: the quickstart is built while it is evaluated.
-      const nix = spawnSync(
-        nixInstantiate,
-        ["--store", path.join(world.directory, "nix"), "--option", "substituters", "", "--option", "sandbox", "false", ...args],
-        {
-          encoding: "utf8",
-          env: { ...world.environment, NIX_PATH: "" }
-        }
-      )
-      if (nix.status !== 0 && /chroot|unshare|Operation not permitted|executing '\/bin\/sh'/.test(nix.stderr))
+      // A store of its own: the quickstart is built while it is evaluated.
+      const store = ["--store", path.join(world.directory, "nix"), "--option", "substituters", ""]
+      const sandbox = ["--option", "sandbox", "true", "--option", "sandbox-paths", sandboxShell]
+      const nix = spawnSync(nixInstantiate, [...store, ...sandbox, ...args], {
+        encoding: "utf8",
+        env: { ...world.environment, NIX_PATH: "" }
+      })
+      if (nix.status !== 0 && /chroot|unshare|Operation not permitted/.test(nix.stderr))
         return context.skip(`this Nix cannot build here: ${nix.stderr.trim().split("\n").at(-1)}`)
       assert.strictEqual(nix.status, 0, nix.stderr)
       const derivation = nix.stdout.trim()
@@ -56,7 +62,6 @@ describe("against a real Nix", () => {
   it("exports folders, links, programs and odd names so that nix-store takes them", async (context) => {
     if (nixStore === undefined) return context.skip(noNix)
     using world = new World()
-    const fs = await import("node:fs")
     const tree = path.dirname(world.write("tree/file", "x".repeat(100_003)))
     fs.mkdirSync(path.join(tree, "empty folder"))
     fs.symlinkSync("../nowhere/at all", path.join(tree, "link"))
