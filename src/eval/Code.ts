@@ -11,7 +11,7 @@ import type { Value } from "./Value.ts"
 import { Lambda, Thunk } from "./Value.ts"
 import type { LambdaCode } from "./LambdaCode.ts"
 
-export type Env = [Env | null, ...Array<Value | undefined>]
+export interface Env extends Array<Value | Env | null | undefined> {}
 
 export type Run = (env: Env) => Value
 
@@ -49,7 +49,7 @@ export class Code {
         for (let i = this.depth; i > 0; i--) frame = frame[0] as Env
         const value = frame[this.slot]
         if (value === undefined) return new Thunk(this, env)
-        return value instanceof Thunk && value.code === null ? (value.env as Value) : value
+        return value instanceof Thunk && value.code === null ? (value.env as Value) : (value as Value)
       }
       case Delay.Function:
         return new Lambda(this.payload as LambdaCode, env)

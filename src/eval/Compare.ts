@@ -81,7 +81,7 @@ const equalSets = (a: AttributeSet, b: AttributeSet): boolean => {
 const resolved = (value: Value): Value => (value instanceof Thunk && value.code === null ? (value.env as Value) : value)
 
 /** Elements and attributes that are the very same value are equal, functions too. */
-const equalElement = (x: Value, y: Value): boolean => resolved(x) === resolved(y) || equal(x, y)
+export const equalElement = (x: Value, y: Value): boolean => resolved(x) === resolved(y) || equal(x, y)
 
 /** -1, 0 or 1; both must be forced. Refuses what `<` refuses. */
 export const less = (x: Value, y: Value): boolean => {

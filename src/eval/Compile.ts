@@ -24,7 +24,7 @@ import { NixError } from "./NixError.ts"
 import { normalise, resolve } from "./Paths.ts"
 import { resolveVariable, Scope, withDepths } from "./Scope.ts"
 import { findOnSearchPath } from "./SearchPath.ts"
-import { closest } from "./Suggestions.ts"
+import { closestNames } from "../lang/Suggestions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { nameOf } from "./Symbols.ts"
 import type { Unit } from "./Unit.ts"
@@ -83,7 +83,7 @@ const compileVariable = (unit: Unit, node: number, scope: Scope | null): Code =>
 }
 
 const read = (frame: Env, slot: number, codes: Array<Code | undefined> | undefined, position: number): Value => {
-  let value = frame[slot]
+  let value = frame[slot] as Value | undefined
   if (value === undefined) value = frame[slot] = codes![slot]!.delay(frame)
   if (value instanceof Thunk) {
     value = value.code === null ? (value.env as Value) : forceAt(value, position)
@@ -144,7 +144,7 @@ const withVariable = (unit: Unit, node: number, symbol: SymbolId, scope: Scope |
     const names = new Set<string>()
     for (let s = scope; s !== null; s = s.parent) for (const id of s.slots.keys()) names.add(nameOf(id))
     for (const id of unit.globals.keys()) names.add(nameOf(id))
-    error.suggestions = closest(nameOf(symbol), names)
+    error.suggestions = closestNames(nameOf(symbol), names)
     throw error
   }
 }

@@ -45,7 +45,7 @@ const outer = (inner: Code): Code => {
 /** `inherit (source) name`: the source is in a hidden slot of the frame. */
 const inherited = (slot: number, codes: Array<Code | undefined>, symbol: SymbolId, position: Position): Code =>
   new Code((env) => {
-    let source = env[slot]
+    let source = env[slot] as Value | undefined
     if (source === undefined) source = env[slot] = (codes[slot] as Code).delay(env)
     if (source instanceof Thunk) source = env[slot] = forceThunk(source)
     if (!(source instanceof AttributeSet)) {
@@ -126,7 +126,7 @@ class SharedCode extends Code {
   }
   override delay(env: Env): Value {
     const value = env[this.envSlot]
-    return value !== undefined ? value : (env[this.envSlot] = this.code.delay(env))
+    return value !== undefined ? (value as Value) : (env[this.envSlot] = this.code.delay(env))
   }
 }
 

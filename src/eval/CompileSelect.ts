@@ -9,7 +9,7 @@ import { mismatch } from "./Describe.ts"
 import { forceThunk } from "./Force.ts"
 import { NixError } from "./NixError.ts"
 import type { Scope } from "./Scope.ts"
-import { closest } from "./Suggestions.ts"
+import { closestNames } from "../lang/Suggestions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { existingSymbol, nameOf, symbol as symbolOf } from "./Symbols.ts"
 import type { Unit } from "./Unit.ts"
@@ -73,7 +73,7 @@ const stepsOf = (unit: Unit, at: number, scope: Scope | null): Array<Step> => {
 /** The error for a missing attribute, with the nearest names of the set. */
 export const missing = (set: AttributeSet, symbol: SymbolId, position: Position): NixError => {
   const error = new NixError("missing-attribute", `attribute '${nameOf(symbol)}' missing`, position)
-  error.suggestions = closest(nameOf(symbol), set.names())
+  error.suggestions = closestNames(nameOf(symbol), set.names())
   return error
 }
 

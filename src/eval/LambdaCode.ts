@@ -8,7 +8,7 @@ import { machine } from "./Machine.ts"
 import { Interrupted, NixError } from "./NixError.ts"
 import { mismatch } from "./Describe.ts"
 import { force } from "./Force.ts"
-import { closest } from "./Suggestions.ts"
+import { closestNames } from "../lang/Suggestions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { nameOf } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
@@ -117,7 +117,7 @@ export class LambdaCode {
             `function '${this.displayName}' called with unexpected argument '${nameOf(symbol)}'`,
             this.position
           )
-          error.suggestions = closest(
+          error.suggestions = closestNames(
             nameOf(symbol),
             formals.map((f) => nameOf(f.symbol))
           )

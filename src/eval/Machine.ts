@@ -6,6 +6,7 @@
  */
 import type { ByteString } from "../nix/Bytes.ts"
 import type { FarRequest, IoHost } from "./IoRequest.ts"
+import { DerivationRegistry } from "./DerivationRegistry.ts"
 import { PositionTable } from "./Positions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
@@ -29,6 +30,9 @@ export interface Settings {
   readonly homeDirectory: ByteString
   readonly pipeOperators: boolean
   readonly traceVerbose: boolean
+  readonly allowImportFromDerivation: boolean
+  /** Nothing is built or written: store paths are computed only. */
+  readonly readOnly: boolean
 }
 
 export const defaultSettings: Settings = {
@@ -39,13 +43,18 @@ export const defaultSettings: Settings = {
   allowedPaths: undefined,
   homeDirectory: "/homeless-shelter",
   pipeOperators: false,
-  traceVerbose: false
+  traceVerbose: false,
+  allowImportFromDerivation: true,
+  readOnly: false
 }
 
 export class Machine {
   readonly host: IoHost
   readonly settings: Settings
   readonly positions = new PositionTable()
+  readonly derivations = new DerivationRegistry()
+  /** Values of imported files by resolved path, perhaps still thunks. */
+  readonly files = new Map<ByteString, Value>()
   /** The names that every program sees. Filled by `Globals.ts`. */
   globals: ReadonlyMap<SymbolId, Value> = new Map()
 

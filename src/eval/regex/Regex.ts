@@ -7,11 +7,11 @@
 import type { ByteString } from "../../nix/Bytes.ts"
 import { parse, RegexError } from "./Pattern.ts"
 import type { Parsed } from "./Pattern.ts"
-import { assemble, RegexTooComplex, Run } from "./Program.ts"
+import { assemble, RegexTooComplex, Run, stepBudget } from "./Program.ts"
 import type { Program } from "./Program.ts"
 import { translate } from "./Translation.ts"
 
-export { RegexError, RegexTooComplex }
+export { RegexError, RegexTooComplex, stepBudget }
 
 /** What the groups held, in order; null for a group that took no part. */
 export type Captures = Array<ByteString | null>

@@ -1,0 +1,96 @@
+/**
+ * Files as values: finding what an import means, parsing, and the cache by which a file is evaluated once.
+ */
+import { ParseError } from "../lang/ParseError.ts"
+import { parse } from "../lang/Parser.ts"
+import type { Origin } from "../lang/Syntax.ts"
+import { checkScopes } from "../lang/Scope.ts"
+import type { ByteString } from "../nix/Bytes.ts"
+import type { AttributeSet } from "./AttributeSet.ts"
+import { bundledFile } from "./BundledFiles.ts"
+import type { Env } from "./Code.ts"
+import { lazily } from "./Code.ts"
+import { compile } from "./Compile.ts"
+import { ask, force } from "./Force.ts"
+import type { FileType } from "./IoRequest.ts"
+import { machine } from "./Machine.ts"
+import { NixError } from "./NixError.ts"
+import { directoryName, resolve } from "./Paths.ts"
+import { Scope } from "./Scope.ts"
+import { symbol } from "./Symbols.ts"
+import { Unit } from "./Unit.ts"
+import type { Value } from "./Value.ts"
+
+const linkLimit = 40
+
+/** What is at a path; undefined when nothing is. Does not follow a last symlink unless `follow`. */
+export const pathType = (path: ByteString, follow: boolean): FileType | undefined =>
+  ask({ _tag: "PathType", path, follow }) as FileType | undefined
+
+/** The file that an import of `path` reads: symlinks at the end followed, `default.nix` of a directory. */
+export const resolveImport = (path: ByteString): ByteString => {
+  if (bundledFile(path) !== undefined) return path
+  let at = path
+  for (let links = 0; ; links++) {
+    const type = pathType(at, false)
+    if (type === "directory") return `${at === "/" ? "" : at}/default.nix`
+    if (type !== "symlink") return at
+    if (links === linkLimit) throw new NixError("io", `too many symbolic links encountered while traversing the path '${path}'`)
+    at = resolve(directoryName(at), ask({ _tag: "ReadLink", path: at }) as ByteString)
+  }
+}
+
+/** Parses a source and checks its variables. */
+const compileSource = (source: ByteString, origin: Origin, directory: ByteString, scope: Scope | null) => {
+  const m = machine
+  try {
+    const syntax = parse(source, origin, directory, { pipeOperators: m.settings.pipeOperators })
+    checkScopes(syntax, (name) => {
+      const id = symbol(name)
+      return m.globals.has(id) || (scope !== null && scope.slots.has(id))
+    })
+    const unit = new Unit(syntax)
+    return compile(unit, syntax.root, scope)
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error
+    const failure = new NixError("parse", error.message)
+    failure.diagnostic = error
+    throw failure
+  }
+}
+
+const noEnv: Env = [null]
+
+/** The value of a source text. */
+export const evaluateText = (source: ByteString, origin: Origin, directory: ByteString): Value =>
+  compileSource(source, origin, directory, null).run(noEnv)
+
+const readSource = (path: ByteString): ByteString => bundledFile(path) ?? (ask({ _tag: "ReadFile", path }) as ByteString)
+
+/** The value of the file at a path (resolved already), evaluated once. */
+const evaluateResolved = (path: ByteString): Value => {
+  const files = machine.files
+  let value = files.get(path)
+  if (value === undefined) {
+    value = lazily(() => evaluateText(readSource(path), { _tag: "File", path }, directoryName(path)))
+    files.set(path, value)
+  }
+  return force(value)
+}
+
+/** `import path`. */
+export const importFile = (path: ByteString): Value => evaluateResolved(resolveImport(path))
+
+/** `scopedImport scope path`: the attributes of `scope` are visible as variables, before the global names. Not cached. */
+export const importScoped = (scope: AttributeSet, path: ByteString): Value => {
+  const file = resolveImport(path)
+  const slots = new Map<number, number>()
+  const env: Env = [null]
+  for (let slot = 0; slot < scope.size; slot++) {
+    slots.set(scope.shape.symbols[slot] as number, env.length)
+    env.push(scope.at(slot))
+  }
+  const code = compileSource(readSource(file), { _tag: "File", path: file }, directoryName(file), new Scope(null, slots, undefined))
+  return code.run(env)
+}
+

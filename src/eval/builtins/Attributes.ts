@@ -1,0 +1,176 @@
+/**
+ * Attribute sets.
+ */
+import type { AttributeSet, Position } from "../AttributeSet.ts"
+import { emptySet, filterSlots, fromEntries, fromSymbols, withValues } from "../AttributeSet.ts"
+import { isFunction, lazyCall2 } from "../Call.ts"
+import { expectAttribute, expectFunction, expectList, expectSet, expectText, first, only, second } from "../Expect.ts"
+import { force } from "../Force.ts"
+import { NixError } from "../NixError.ts"
+import { positionSet } from "../PositionSet.ts"
+import type { SymbolId } from "../Symbols.ts"
+import { existingSymbol, nameOf, Names, symbol } from "../Symbols.ts"
+import type { Value } from "../Value.ts"
+import { Builtin, Lambda } from "../Value.ts"
+
+const during = {
+  getAttr: [first("getAttr"), second("getAttr")],
+  hasAttr: [first("hasAttr"), second("hasAttr")],
+  unsafeGetAttrPos: [first("unsafeGetAttrPos"), second("unsafeGetAttrPos")],
+  removeAttrs: [first("removeAttrs"), second("removeAttrs"), "while evaluating the values of the second argument passed to builtins.removeAttrs"],
+  listToAttrs: [
+    only("listToAttrs"),
+    "while evaluating an element of the list passed to builtins.listToAttrs",
+    "in a {name=...; value=...;} pair",
+    "while evaluating the `name` attribute of an element of the list passed to builtins.listToAttrs"
+  ],
+  intersectAttrs: [first("intersectAttrs"), second("intersectAttrs")],
+  catAttrs: [
+    first("catAttrs"),
+    second("catAttrs"),
+    "while evaluating an element in the list passed as second argument to builtins.catAttrs"
+  ],
+  mapAttrs: [second("mapAttrs")],
+  zipAttrsWith: [
+    first("zipAttrsWith"),
+    second("zipAttrsWith"),
+    "while evaluating a value of the list passed as second argument to builtins.zipAttrsWith"
+  ]
+} as const
+
+const attrNames = only("attrNames")
+const attrValues = only("attrValues")
+
+const getAttr = (name: Value, set: Value): Value => {
+  const text = expectText(name, during.getAttr[0])
+  return force(expectAttribute(expectSet(set, during.getAttr[1]), symbol(text), "in the attribute set under consideration"))
+}
+
+const removeAttrs = (set: Value, names: Value): Value => {
+  const from = expectSet(set, during.removeAttrs[0])
+  const list = expectList(names, during.removeAttrs[1])
+  const removed = new Set<SymbolId>()
+  for (const name of list) {
+    // A name that no program has mentioned is in no set.
+    const id = existingSymbol(expectText(name, during.removeAttrs[2]))
+    if (id !== undefined && from.has(id)) removed.add(id)
+  }
+  return removed.size === 0 ? from : filterSlots(from, (id) => !removed.has(id))
+}
+
+const listToAttrs = (list: Value): Value => {
+  const elements = expectList(list, during.listToAttrs[0])
+  const seen = new Set<SymbolId>()
+  const symbols: Array<SymbolId> = []
+  const pairs: Array<AttributeSet> = []
+  for (const element of elements) {
+    const pair = expectSet(element, during.listToAttrs[1])
+    const id = symbol(expectText(expectAttribute(pair, Names.name, during.listToAttrs[2]), during.listToAttrs[3]))
+    if (seen.has(id)) continue
+    seen.add(id)
+    symbols.push(id)
+    pairs.push(pair)
+  }
+  const values: Array<Value> = []
+  const positions: Array<Position> = []
+  for (const pair of pairs) {
+    values.push(expectAttribute(pair, Names.value, during.listToAttrs[2]))
+    positions.push(pair.positionOf(Names.value))
+  }
+  return fromSymbols(symbols, values, positions)
+}
+
+const intersectAttrs = (left: Value, right: Value): Value => {
+  const a = expectSet(left, during.intersectAttrs[0])
+  const b = expectSet(right, during.intersectAttrs[1])
+  if (a.size >= b.size) return filterSlots(b, (id) => a.has(id))
+  const symbols: Array<SymbolId> = []
+  const values: Array<Value> = []
+  const positions: Array<Position> = []
+  for (const id of a.shape.symbols) {
+    const slot = b.shape.slot(id)
+    if (slot < 0) continue
+    symbols.push(id)
+    values.push(b.at(slot))
+    positions.push(b.positions[slot] ?? 0)
+  }
+  return fromSymbols(symbols, values, positions)
+}
+
+const catAttrs = (name: Value, list: Value): Value => {
+  const id = existingSymbol(expectText(name, during.catAttrs[0]))
+  const found: Array<Value> = []
+  for (const element of expectList(list, during.catAttrs[1])) {
+    const set = expectSet(element, during.catAttrs[2])
+    const value = id === undefined ? undefined : set.get(id)
+    if (value !== undefined) found.push(value)
+  }
+  return found
+}
+
+const functionArgs = (f: Value): Value => {
+  const callee = force(f)
+  if (callee instanceof Lambda) {
+    const formals = callee.code.formals
+    if (formals === undefined || formals.length === 0) return emptySet
+    return fromSymbols(
+      formals.map((formal) => formal.symbol),
+      formals.map((formal) => formal.fallback !== undefined),
+      formals.map((formal) => formal.position)
+    )
+  }
+  if (isFunction(callee)) return emptySet
+  throw new NixError("type", "'functionArgs' requires a function")
+}
+
+const mapAttrs = (f: Value, set: Value): Value => {
+  const from = expectSet(set, during.mapAttrs[0])
+  const { symbols } = from.shape
+  const values = new Array<Value>(symbols.length)
+  for (let i = 0; i < values.length; i++) values[i] = lazyCall2(f, nameOf(symbols[i] as number), from.at(i))
+  return withValues(from, values)
+}
+
+const zipAttrsWith = (f: Value, list: Value): Value => {
+  const callee = expectFunction(f, during.zipAttrsWith[0])
+  const found = new Map<SymbolId, Array<Value>>()
+  for (const element of expectList(list, during.zipAttrsWith[1])) {
+    const set = expectSet(element, during.zipAttrsWith[2])
+    const { symbols } = set.shape
+    for (let i = 0; i < symbols.length; i++) {
+      const id = symbols[i] as number
+      const values = found.get(id)
+      if (values === undefined) found.set(id, [set.at(i)])
+      else values.push(set.at(i))
+    }
+  }
+  return fromEntries([...found].map(([id, values]) => [id, lazyCall2(callee, nameOf(id), values)] as const))
+}
+
+export const attributes: ReadonlyArray<Builtin> = [
+  new Builtin("attrNames", 1, (set) => expectSet(set, attrNames).names()),
+  new Builtin("attrValues", 1, (set) => {
+    const from = expectSet(set, attrValues)
+    return from.shape.nameOrder.map((slot) => from.at(slot))
+  }),
+  new Builtin("getAttr", 2, getAttr),
+  new Builtin("hasAttr", 2, (name, set) => {
+    const text = expectText(name, during.hasAttr[0])
+    const from = expectSet(set, during.hasAttr[1])
+    const id = existingSymbol(text)
+    return id !== undefined && from.has(id)
+  }),
+  new Builtin("unsafeGetAttrPos", 2, (name, set) => {
+    const text = expectText(name, during.unsafeGetAttrPos[0])
+    const from = expectSet(set, during.unsafeGetAttrPos[1])
+    const id = existingSymbol(text)
+    return id === undefined ? null : positionSet(from.positionOf(id))
+  }),
+  new Builtin("removeAttrs", 2, removeAttrs),
+  new Builtin("listToAttrs", 1, listToAttrs),
+  new Builtin("intersectAttrs", 2, intersectAttrs),
+  new Builtin("catAttrs", 2, catAttrs),
+  new Builtin("functionArgs", 1, functionArgs),
+  new Builtin("mapAttrs", 2, mapAttrs),
+  new Builtin("zipAttrsWith", 2, zipAttrsWith)
+]

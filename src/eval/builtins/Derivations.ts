@@ -1,0 +1,381 @@
+/**
+ * `derivationStrict` and `derivation`.
+ *
+ * A derivation is computed in memory and registered with the machine; nothing is written. Attributes are a batch point: all of them are needed, so
+ * the requests of all start together.
+ */
+import type { ByteString } from "../../nix/Bytes.ts"
+import * as Base16 from "../../nix/Base16.ts"
+import type { Derivation, DerivationOutput } from "../../nix/Derivation.ts"
+import { DerivationError } from "../../nix/Derivation.ts"
+import type { NixHash } from "../../nix/Hash.ts"
+import { algorithmNamed, HashError, parseHashOrEmpty } from "../../nix/Hash.ts"
+import { instantiate } from "../../nix/HashModulo.ts"
+import type { StorePath } from "../../nix/StorePath.ts"
+import { isDerivationPath, StorePathError } from "../../nix/StorePath.ts"
+import type { Position } from "../AttributeSet.ts"
+import { AttributeSet, fromSymbols, update } from "../AttributeSet.ts"
+import { lazily } from "../Code.ts"
+import { Coercion, coerceToText } from "../Coerce.ts"
+import { mismatch } from "../Describe.ts"
+import { batch, force } from "../Force.ts"
+import { machine } from "../Machine.ts"
+import { NixError } from "../NixError.ts"
+import { parseContextElement } from "../Realisation.ts"
+import { nameOf, Names, symbol } from "../Symbols.ts"
+import { toJson } from "../ToJson.ts"
+import type { Value } from "../Value.ts"
+import { Builtin, ContextString, textOf, Thunk } from "../Value.ts"
+
+const structuredAttrs = symbol("__structuredAttrs")
+const ignoreNulls = symbol("__ignoreNulls")
+const contentAddressed = symbol("__contentAddressed")
+const impure = symbol("__impure")
+const argsName = symbol("args")
+
+/** What the attributes said, as far as it steers the derivation itself. */
+interface Draft {
+  readonly name: ByteString
+  builder: ByteString
+  system: ByteString
+  args: ReadonlyArray<ByteString>
+  outputs: ReadonlyArray<ByteString>
+  outputHash: ByteString | undefined
+  outputHashAlgorithm: ByteString | undefined
+  recursive: ByteString | undefined
+  readonly env: Map<ByteString, ByteString>
+  readonly json: Array<readonly [ByteString, ByteString]>
+  readonly context: Set<string>
+}
+
+const flag = (set: AttributeSet, name: number, what: string): boolean => {
+  const value = set.get(name)
+  if (value === undefined) return false
+  const forced = force(value)
+  if (typeof forced !== "boolean") throw mismatch("a Boolean", forced, set.positionOf(name)).during(what, set.positionOf(name))
+  return forced
+}
+
+const nameAttribute = (set: AttributeSet): ByteString => {
+  const value = set.get(Names.name)
+  if (value === undefined) {
+    throw new NixError("missing-attribute", "attribute 'name' missing").during("while evaluating the derivation attribute 'name'", 0)
+  }
+  const forced = force(value)
+  if (typeof forced === "string") return forced
+  if (forced instanceof ContextString) {
+    throw new NixError(
+      "type",
+      `the string '${forced.text}' is not allowed to refer to a store path (such as '${[...forced.context][0]}')`,
+      set.positionOf(Names.name)
+    )
+  }
+  throw mismatch("a string", forced, set.positionOf(Names.name))
+}
+
+const splitWords = (text: ByteString): Array<ByteString> => text.split(/[ \t\n\r]+/).filter((word) => word !== "")
+
+const checkOutputs = (name: ByteString, outputs: ReadonlyArray<ByteString>): void => {
+  const seen = new Set<ByteString>()
+  for (const output of outputs) {
+    if (seen.has(output)) throw new NixError("eval", `duplicate derivation output '${output}'`)
+    if (output === "drv" || output === "drvPath") throw new NixError("eval", `invalid derivation output name '${output}'`)
+    seen.add(output)
+  }
+  if (outputs.length === 0) throw new NixError("eval", `derivation '${name}' cannot have an empty set of outputs`)
+}
+
+const stringList = (value: Value): ReadonlyArray<ByteString> => {
+  const list = force(value)
+  if (!Array.isArray(list)) throw mismatch("a list", list)
+  return list.map((element) => {
+    const v = force(element)
+    if (typeof v === "string" || v instanceof ContextString) return textOf(v)
+    throw mismatch("a string", v)
+  })
+}
+
+/** Reads the attributes, all of them as one batch. */
+const readAttributes = (set: AttributeSet, name: ByteString): Draft => {
+  const draft: Draft = {
+    name,
+    builder: "",
+    system: "",
+    args: [],
+    outputs: ["out"],
+    outputHash: undefined,
+    outputHashAlgorithm: undefined,
+    recursive: undefined,
+    env: new Map(),
+    json: [],
+    context: new Set()
+  }
+  const structured = flag(set, structuredAttrs, "while evaluating the `__structuredAttrs` attribute passed to builtins.derivationStrict")
+  const skipNulls = flag(set, ignoreNulls, "while evaluating the `__ignoreNulls` attribute passed to builtins.derivationStrict")
+  for (const feature of [contentAddressed, impure]) {
+    if (flag(set, feature, `while evaluating the '${nameOf(feature)}' attribute`)) {
+      const needed = feature === impure ? "impure-derivations" : "ca-derivations"
+      throw new NixError(
+        "eval",
+        `experimental Nix feature '${needed}' is disabled; add '--extra-experimental-features ${needed}' to enable it`
+      )
+    }
+  }
+  const slots = set.shape.nameOrder.filter((slot) => {
+    const s = set.shape.symbols[slot] as number
+    return s !== ignoreNulls && s !== contentAddressed && s !== impure
+  })
+  const results: Array<{ readonly text: ByteString; readonly context: Set<string> } | undefined> = []
+  const lists = new Map<number, Array<ByteString>>()
+  batch(slots.length, (i) => {
+    const slot = slots[i] as number
+    const s = set.shape.symbols[slot] as number
+    const value = set.at(slot)
+    const key = nameOf(s)
+    try {
+      if (skipNulls && force(value) === null) return
+      const context = new Set<string>()
+      if (s === argsName) {
+        const list = force(value)
+        if (!Array.isArray(list)) throw mismatch("a list", list)
+        const texts: Array<ByteString> = Array.from({ length: list.length })
+        const contexts: Array<Set<string>> = []
+        batch(list.length, (k) => {
+          const own = new Set<string>()
+          texts[k] = coerceToText(list[k] as Value, own, Coercion.More, true)
+          contexts[k] = own
+        })
+        for (const own of contexts) for (const element of own) context.add(element)
+        lists.set(s, texts)
+        results[i] = { text: "", context }
+      } else if (structured) {
+        if (s === structuredAttrs) return
+        const text = toJson(value, context, true)
+        if (key === "outputs") lists.set(s, [...stringList(value)])
+        results[i] = { text, context }
+      } else {
+        results[i] = { text: coerceToText(value, context, Coercion.More, true), context }
+      }
+    } catch (error) {
+      throw error instanceof NixError
+        ? error.during(`while evaluating attribute '${key}' of derivation '${name}'`, set.positions[slot] ?? 0)
+        : error
+    }
+  })
+  for (let i = 0; i < slots.length; i++) {
+    const result = results[i]
+    if (result === undefined) continue
+    const slot = slots[i] as number
+    const s = set.shape.symbols[slot] as number
+    const key = nameOf(s)
+    for (const element of result.context) draft.context.add(element)
+    if (s === argsName) {
+      draft.args = lists.get(s) as Array<ByteString>
+      continue
+    }
+    const plain = structured ? structuredText(key, set.at(slot)) : result.text
+    if (structured) draft.json.push([key, result.text])
+    else draft.env.set(key, result.text)
+    if (plain !== undefined) steer(draft, key, plain, lists.get(s))
+  }
+  if (structured) draft.env.set("__json", `{${draft.json.map(([key, json]) => `${jsonKey(key)}:${json}`).join(",")}}`)
+  return draft
+}
+
+const jsonKey = (key: ByteString): ByteString => toJson(key, new Set(), false)
+
+/** With structured attributes the ones that steer the derivation must be strings. */
+const structuredText = (key: ByteString, value: Value): ByteString | undefined => {
+  switch (key) {
+    case "builder":
+    case "system":
+    case "outputHash":
+    case "outputHashAlgo":
+    case "outputHashMode": {
+      const v = force(value)
+      return coerceToText(v, new Set(), Coercion.Plain, true)
+    }
+    case "outputs":
+      return ""
+  }
+  return undefined
+}
+
+const steer = (draft: Draft, key: ByteString, text: ByteString, list: ReadonlyArray<ByteString> | undefined): void => {
+  switch (key) {
+    case "builder":
+      draft.builder = text
+      break
+    case "system":
+      draft.system = text
+      break
+    case "outputHash":
+      draft.outputHash = text
+      break
+    case "outputHashAlgo":
+      draft.outputHashAlgorithm = text
+      break
+    case "outputHashMode":
+      if (text === "recursive" || text === "nar") draft.recursive = "r:"
+      else if (text === "flat") draft.recursive = ""
+      else if (text === "text" || text === "git") {
+        const needed = text === "text" ? "dynamic-derivations" : "git-hashing"
+        throw new NixError("eval", `experimental Nix feature '${needed}' is disabled; add '--extra-experimental-features ${needed}' to enable it`)
+      } else throw new NixError("eval", `invalid value '${text}' for 'outputHashMode' attribute`)
+      break
+    case "outputs":
+      draft.outputs = list ?? splitWords(text)
+      checkOutputs(draft.name, draft.outputs)
+      break
+  }
+}
+
+const fixedOutput = (draft: Draft): DerivationOutput => {
+  if (draft.outputs.length !== 1 || draft.outputs[0] !== "out") {
+    throw new NixError("eval", "multiple outputs are not supported in fixed-output derivations")
+  }
+  const named = draft.outputHashAlgorithm === undefined || draft.outputHashAlgorithm === "" ? undefined : draft.outputHashAlgorithm
+  const known = named === undefined ? undefined : algorithmNamed(named)
+  if (named !== undefined && known === undefined) {
+    throw new NixError("eval", `unknown hash algorithm '${named}', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'`)
+  }
+  let hash: NixHash
+  try {
+    hash = parseHashOrEmpty(draft.outputHash as ByteString, known).hash
+  } catch (error) {
+    throw error instanceof HashError ? new NixError("eval", error.message) : error
+  }
+  return { path: "", hashAlgorithm: `${draft.recursive ?? ""}${hash.algorithm}`, hash: Base16.encode(hash.digest) }
+}
+
+const inputsOf = (draft: Draft): Pick<Derivation, "inputDerivations" | "inputSources"> => {
+  const sources = new Set<StorePath>()
+  const derivations = new Map<StorePath, Set<ByteString>>()
+  const want = (drvPath: StorePath, outputs: Iterable<ByteString>): void => {
+    let wanted = derivations.get(drvPath)
+    if (wanted === undefined) derivations.set(drvPath, (wanted = new Set()))
+    for (const output of outputs) wanted.add(output)
+  }
+  for (const encoded of draft.context) {
+    const element = parseContextElement(encoded)
+    if (element._tag === "Path") sources.add(element.path)
+    else if (element._tag === "Output") want(element.drvPath, [element.output])
+    else {
+      for (const path of machine.derivations.closure(element.drvPath)) {
+        sources.add(path)
+        if (isDerivationPath(path)) want(path, machine.derivations.get(path).derivation.outputs.keys())
+      }
+    }
+  }
+  return {
+    inputSources: [...sources].sort(),
+    inputDerivations: new Map([...derivations].sort(([a], [b]) => (a < b ? -1 : 1)).map(([path, outputs]) => [path, [...outputs].sort()]))
+  }
+}
+
+const derivationStrict = (argument: Value): Value => {
+  const set = force(argument)
+  if (!(set instanceof AttributeSet)) throw mismatch("a set", set)
+  const name = nameAttribute(set)
+  const at: Position = set.positionOf(Names.name)
+  try {
+    return strictly(set, name)
+  } catch (error) {
+    if (error instanceof DerivationError || error instanceof StorePathError) {
+      throw new NixError("eval", error.message, at).during(`while evaluating derivation '${name}'`, at)
+    }
+    throw error instanceof NixError ? error.during(`while evaluating derivation '${name}'`, at) : error
+  }
+}
+
+const strictly = (set: AttributeSet, name: ByteString): Value => {
+  const draft = readAttributes(set, name)
+  if (draft.builder === "") throw new NixError("eval", "required attribute 'builder' missing")
+  if (draft.system === "") throw new NixError("eval", "required attribute 'system' missing")
+  if (name.endsWith(".drv")) {
+    throw new NixError("eval", `derivation names are not allowed to end in '.drv'`)
+  }
+  const outputs = new Map<ByteString, DerivationOutput>()
+  if (draft.outputHash !== undefined) outputs.set("out", fixedOutput(draft))
+  else for (const output of [...draft.outputs].sort()) outputs.set(output, { path: "", hashAlgorithm: "", hash: "" })
+  const m = machine
+  const made = instantiate(
+    { name, outputs, ...inputsOf(draft), system: draft.system, builder: draft.builder, args: draft.args, env: draft.env },
+    m.derivations.modulo
+  )
+  m.derivations.add(made.drvPath, { derivation: made.derivation, text: made.text, hashModulo: made.hashModulo })
+  const symbols = [Names.drvPath]
+  const values: Array<Value> = [new ContextString(made.drvPath, new Set([`=${made.drvPath}`]))]
+  for (const [output, { path }] of made.derivation.outputs) {
+    symbols.push(symbol(output))
+    values.push(new ContextString(path, new Set([`!${output}!${made.drvPath}`])))
+  }
+  return fromSymbols(symbols, values)
+}
+
+const all = symbol("all")
+const drvAttrs = symbol("drvAttrs")
+
+/** A forced thunk to be filled in later: a set that contains itself. */
+const knot = (): { readonly thunk: Thunk; readonly tie: (value: Value) => Value } => {
+  const thunk = lazily(() => {
+    throw new NixError("infinite-recursion", "infinite recursion encountered")
+  })
+  return {
+    thunk,
+    tie: (value) => {
+      thunk.code = null
+      thunk.env = value
+      return value
+    }
+  }
+}
+
+/** The set that users see: the attributes as given, one set for each output, and the paths, computed when asked for. */
+const derivation = (argument: Value): Value => {
+  const attrs = force(argument)
+  if (!(attrs instanceof AttributeSet)) throw mismatch("a set", attrs)
+  const outputsValue = attrs.get(Names.outputs)
+  const outputs = outputsValue === undefined ? ["out"] : stringList(outputsValue)
+  if (outputs.length === 0) throw new NixError("eval", "'builtins.head' called on an empty list")
+  const strict = lazily(() => derivationStrict(attrs))
+  const selectStrict = (name: number): Thunk =>
+    lazily(() => {
+      const set = force(strict) as AttributeSet
+      const value = set.get(name)
+      if (value === undefined) throw new NixError("missing-attribute", `attribute '${nameOf(name)}' missing`)
+      return force(value)
+    })
+  const drvPath = selectStrict(Names.drvPath)
+  const knots = outputs.map(knot)
+  const outputSymbols: Array<number> = []
+  const outputValues: Array<Value> = []
+  for (let i = 0; i < outputs.length; i++) {
+    const s = symbol(outputs[i] as ByteString)
+    if (outputSymbols.includes(s)) continue
+    outputSymbols.push(s)
+    outputValues.push((knots[i] as ReturnType<typeof knot>).thunk)
+  }
+  const common = update(
+    update(attrs, fromSymbols(outputSymbols, outputValues)),
+    fromSymbols([all, drvAttrs], [lazily(() => knots.map((k) => k.thunk as Value)), attrs])
+  )
+  const sets = outputs.map((output, i) =>
+    (knots[i] as ReturnType<typeof knot>).tie(
+      update(
+        common,
+        fromSymbols(
+          [Names.outPath, Names.drvPath, Names.type, Names.outputName],
+          [selectStrict(symbol(output)), drvPath, "derivation", output]
+        )
+      )
+    )
+  )
+  return sets[0] as Value
+}
+
+export const derivations: ReadonlyArray<Builtin> = [
+  new Builtin("derivationStrict", 1, derivationStrict),
+  new Builtin("derivation", 1, derivation)
+]
+

@@ -1,0 +1,206 @@
+/**
+ * The evaluator service: runs jobs in a worker thread with a large stack and answers its questions through the `Realiser` and the stores.
+ *
+ * The thread starts with the layer, so that it boots while the stores open, and serves one job after another; one that overflowed its stack or had
+ * to be stopped is thrown away. Interrupting a job sets the interrupt flag, and ends the thread where it does not react.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Semaphore from "effect/Semaphore"
+import { MessageChannel, Worker } from "node:worker_threads"
+import type { MessagePort } from "node:worker_threads"
+import { BlobService } from "../castore/blob/BlobService.ts"
+import { DirectoryService } from "../castore/directory/DirectoryService.ts"
+import type { IoAnswer } from "../eval/IoRequest.ts"
+import { toUnicode } from "../nix/Bytes.ts"
+import { PathInfoService } from "../store/PathInfoService.ts"
+import { EventSink } from "../wire/Events.ts"
+import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
+import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
+import type { FromEvaluator, Question, ToEvaluator } from "./EvaluatorProtocol.ts"
+import { Flag } from "./EvaluatorProtocol.ts"
+import { Realiser } from "./Realiser.ts"
+import type { RealiseError } from "./RealiseError.ts"
+import { toIoFailure } from "./RealiseError.ts"
+import { readStore } from "./StoreFiles.ts"
+import type { CastoreError } from "../castore/CastoreError.ts"
+
+/** Deep recursion needs stack, allocation needs a young generation that it does not fill at once (measurements part II §3, §6). */
+const limits = { stackSizeMb: 256, maxYoungGenerationSizeMb: 64 }
+
+/** Milliseconds that an interrupted evaluation may take to notice. */
+const patience = 300
+
+interface Thread {
+  readonly worker: Worker
+  readonly port: MessagePort
+  readonly flags: Int32Array
+}
+
+const startThread = (): Thread => {
+  const source = import.meta.url.endsWith(".ts") ? "./EvaluatorWorker.ts" : "./EvaluatorWorker.js"
+  const channel = new MessageChannel()
+  const flags = new Int32Array(new SharedArrayBuffer(8))
+  const worker = new Worker(new URL(source, import.meta.url), {
+    workerData: { port: channel.port2, flags },
+    transferList: [channel.port2],
+    resourceLimits: limits
+  })
+  worker.unref()
+  channel.port1.unref()
+  return { worker, port: channel.port1, flags }
+}
+
+const signal = (thread: Thread): void => {
+  Atomics.add(thread.flags, Flag.Signal, 1)
+  Atomics.notify(thread.flags, Flag.Signal)
+}
+
+const failureOf = (error: RealiseError | CastoreError): IoAnswer => ({
+  ok: false,
+  failure: "exitCode" in error ? toIoFailure(error) : { kind: error._tag, message: error.message, exitCode: undefined }
+})
+
+/** Runs one job on a thread. `broken` is called when the thread cannot be used again. */
+const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, broken: () => void) {
+  const realiser = yield* Realiser
+  const sink = yield* EventSink
+  const context = yield* Effect.context<Realiser | BlobService | DirectoryService | PathInfoService>()
+  const fork = Effect.runForkWith(context)
+  const asked = new Map<number, Fiber.Fiber<unknown, unknown>>()
+
+  const answer = (question: Question): Effect.Effect<IoAnswer, never, Realiser | BlobService | DirectoryService | PathInfoService> =>
+    (question._tag === "StoreRead"
+      ? readStore(question.path, question.request)
+      : Effect.map(realiser.answer(question), (value): IoAnswer => ({ ok: true, value }))
+    ).pipe(Effect.catch((error) => Effect.succeed(failureOf(error))))
+
+  const start = (id: number, question: Question): void => {
+    const fiber = fork(answer(question))
+    asked.set(id, fiber)
+    fiber.addObserver((exit) => {
+      asked.delete(id)
+      if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
+      const reply: IoAnswer = Exit.isSuccess(exit)
+        ? exit.value
+        : { ok: false, failure: { kind: "defect", message: Cause.pretty(exit.cause), exitCode: undefined } }
+      const message: ToEvaluator = { _tag: "Answer", id, answer: reply }
+      thread.port.postMessage(message)
+      signal(thread)
+    })
+  }
+
+  const evaluate = Effect.callback<EvaluationResult, EvaluationFailed>((resume) => {
+    const done = (effect: Effect.Effect<EvaluationResult, EvaluationFailed>): void => {
+      thread.port.removeAllListeners("message")
+      thread.worker.removeAllListeners("error")
+      thread.worker.removeAllListeners("exit")
+      resume(effect)
+    }
+    const fail = (rendered: string, exitCode: number): void => done(Effect.fail(new EvaluationFailed({ rendered, exitCode })))
+    const crashed = (reason: string): void => {
+      broken()
+      fail(`the evaluator's thread ended: ${reason}`, 1)
+    }
+    thread.worker.once("error", (error: Error & { code?: string }) =>
+      crashed(
+        error.code === "ERR_WORKER_OUT_OF_MEMORY"
+          ? "out of memory; give it more with NODE_OPTIONS=--max-old-space-size=8192 (MiB)"
+          : error.message
+      )
+    )
+    thread.worker.once("exit", (code) => crashed(`exit code ${code}`))
+    thread.port.on("message", (message: FromEvaluator) => {
+      switch (message._tag) {
+        case "Ask":
+          return start(message.id, message.question)
+        case "Release": {
+          const fiber = asked.get(message.id)
+          if (fiber !== undefined) fork(Fiber.interrupt(fiber))
+          return
+        }
+        case "Print":
+          return sink({ _tag: "Message", level: message.line.startsWith("trace:") ? "trace" : "warning", text: toUnicode(message.line) })
+        case "Derivations":
+          return realiser.addDerivations(message.list)
+        case "Fetches":
+          return realiser.addFetches(message.list)
+        case "Result":
+          return done(Effect.succeed(message.result))
+        case "Failed":
+          if (message.unusable) broken()
+          return fail(toUnicode(message.rendered).replace(/^((?:\x1b\[[0-9;]*m)*)error:((?:\x1b\[[0-9;]*m)*) ?/, ""), message.exitCode)
+        case "Interrupted":
+          return fail("interrupted", 130)
+      }
+    })
+    Atomics.store(thread.flags, Flag.Interrupt, 0)
+    const message: ToEvaluator = { _tag: "Run", job, localStore: undefined }
+    thread.port.postMessage(message)
+    thread.worker.postMessage("run")
+    return Effect.callback<void>((stopped) => {
+      const end = (): void => {
+        clearTimeout(timer)
+        stopped(Effect.void)
+      }
+      const timer = setTimeout(() => {
+        broken()
+        end()
+      }, patience)
+      thread.port.removeAllListeners("message")
+      thread.port.on("message", (late: FromEvaluator) => {
+        if (late._tag === "Interrupted" || late._tag === "Result" || late._tag === "Failed") {
+          thread.port.removeAllListeners("message")
+          end()
+        }
+      })
+      Atomics.store(thread.flags, Flag.Interrupt, 1)
+      signal(thread)
+    })
+  })
+
+  return yield* evaluate.pipe(Effect.ensuring(Effect.suspend(() => Fiber.interruptAll([...asked.values()]))))
+})
+
+/** The evaluator over the realiser and the stores around it. */
+export const layer: Layer.Layer<Evaluator, never, Realiser | BlobService | DirectoryService | PathInfoService> = Layer.effect(
+  Evaluator,
+  Effect.gen(function* () {
+    let idle: Thread | undefined = startThread()
+    const all = new Set<Thread>([idle])
+    const drop = (thread: Thread): void => {
+      all.delete(thread)
+      void thread.worker.terminate()
+    }
+    yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([...all].map((thread) => thread.worker.terminate()))))
+    const context = yield* Effect.context<Realiser | BlobService | DirectoryService | PathInfoService>()
+    const one = Semaphore.makeUnsafe(1)
+
+    const run = Effect.fn("Evaluator.run")(function* (job: EvaluationJob) {
+      let thread = idle
+      idle = undefined
+      if (thread === undefined) {
+        thread = startThread()
+        all.add(thread)
+      }
+      const mine = thread
+      let usable = true
+      return yield* runJob(mine, job, () => {
+        usable = false
+      }).pipe(
+        Effect.ensuring(
+          Effect.sync(() => {
+            if (usable) idle = mine
+            else drop(mine)
+          })
+        ),
+        Effect.provideContext(context)
+      )
+    })
+    return Evaluator.of({ run: (job) => Semaphore.withPermit(one)(run(job)) })
+  })
+)
+

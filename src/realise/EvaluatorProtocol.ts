@@ -1,0 +1,34 @@
+/**
+ * What main thread and evaluator thread say to each other. Both directions go through one message port; the flags stand in shared memory, so that the
+ * evaluator can block on them and notice an interruption without reading messages.
+ */
+import type { FarRequest, IoAnswer, NearRequest } from "../eval/IoRequest.ts"
+import type { Fetch } from "../fetch/Fetch.ts"
+import type { ByteString } from "../nix/Bytes.ts"
+import type { StorePath } from "../nix/StorePath.ts"
+import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
+
+/** Cells of the shared flags. */
+export const Flag = {
+  /** Counts answers and interruptions; the evaluator waits for it to change. */
+  Signal: 0,
+  /** 1: the evaluation should end. */
+  Interrupt: 1
+} as const
+
+/** A question that the main thread answers: a far request, or a read of a path in the store that the evaluator cannot read itself. */
+export type Question = FarRequest | { readonly _tag: "StoreRead"; readonly path: StorePath; readonly request: NearRequest }
+
+export type ToEvaluator =
+  | { readonly _tag: "Run"; readonly job: EvaluationJob; readonly localStore: string | undefined }
+  | { readonly _tag: "Answer"; readonly id: number; readonly answer: IoAnswer }
+
+export type FromEvaluator =
+  | { readonly _tag: "Ask"; readonly id: number; readonly question: Question }
+  | { readonly _tag: "Release"; readonly id: number }
+  | { readonly _tag: "Print"; readonly line: ByteString }
+  | { readonly _tag: "Derivations"; readonly list: ReadonlyArray<readonly [StorePath, ByteString]> }
+  | { readonly _tag: "Fetches"; readonly list: ReadonlyArray<readonly [StorePath, Fetch]> }
+  | { readonly _tag: "Result"; readonly result: EvaluationResult }
+  | { readonly _tag: "Failed"; readonly rendered: ByteString; readonly exitCode: number; readonly unusable: boolean }
+  | { readonly _tag: "Interrupted" }

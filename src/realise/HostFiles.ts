@@ -1,0 +1,93 @@
+/**
+ * Near requests against the host's file system, synchronously: the evaluator's thread reads files itself. File names are bytes.
+ */
+import * as fs from "node:fs"
+import type { FileType, IoAnswer, NearRequest } from "../eval/IoRequest.ts"
+import type { ByteString } from "../nix/Bytes.ts"
+
+/** Beyond this a file is no string: V8 holds at most about 512 MiB in one. */
+const fileLimit = 512 * 1024 * 1024
+
+const hostName = (path: ByteString): string | Buffer => (/^[\x00-\x7f]*$/.test(path) ? path : Buffer.from(path, "latin1"))
+
+const typeOf = (stat: fs.Stats | fs.Dirent): FileType =>
+  stat.isFile() ? "regular" : stat.isDirectory() ? "directory" : stat.isSymbolicLink() ? "symlink" : "unknown"
+
+const answer = (value: unknown): IoAnswer => ({ ok: true, value })
+
+const refuse = (kind: string, message: string): IoAnswer => ({ ok: false, failure: { kind, message, exitCode: undefined } })
+
+const describe = (error: NodeJS.ErrnoException, doing: string, path: ByteString): IoAnswer => {
+  switch (error.code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return refuse("missing", `path '${path}' does not exist`)
+    case "EACCES":
+    case "EPERM":
+      return refuse("denied", `${doing} '${path}': permission denied`)
+    case "ELOOP":
+      return refuse("loop", `too many symbolic links encountered while traversing the path '${path}'`)
+    case "EISDIR":
+      return refuse("directory", `${doing} '${path}': it is a directory`)
+    default:
+      return refuse("io", `${doing} '${path}': ${error.message}`)
+  }
+}
+
+const readFile = (path: ByteString): IoAnswer => {
+  try {
+    const size = fs.statSync(hostName(path)).size
+    if (size > fileLimit) return refuse("too-large", `file '${path}' has ${size} bytes; at most ${fileLimit} can be read as a string`)
+    return answer(fs.readFileSync(hostName(path), "latin1"))
+  } catch (error) {
+    return describe(error as NodeJS.ErrnoException, "reading file", path)
+  }
+}
+
+const readDirectory = (path: ByteString): IoAnswer => {
+  try {
+    const entries = fs.readdirSync(hostName(path), { withFileTypes: true, encoding: "latin1" as BufferEncoding })
+    return answer(entries.map((entry) => [entry.name, typeOf(entry)] as const))
+  } catch (error) {
+    return describe(error as NodeJS.ErrnoException, "reading directory", path)
+  }
+}
+
+const pathType = (path: ByteString, follow: boolean): IoAnswer => {
+  try {
+    const stat = (follow ? fs.statSync : fs.lstatSync)(hostName(path), { throwIfNoEntry: false })
+    return answer(stat === undefined ? undefined : typeOf(stat))
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === "ENOTDIR" || code === "ENOENT" || code === "ELOOP" || code === "ENAMETOOLONG") return answer(undefined)
+    return describe(error as NodeJS.ErrnoException, "looking at", path)
+  }
+}
+
+const readLink = (path: ByteString): IoAnswer => {
+  try {
+    return answer(fs.readlinkSync(hostName(path), "latin1"))
+  } catch (error) {
+    return describe(error as NodeJS.ErrnoException, "reading symbolic link", path)
+  }
+}
+
+/** Answers a near request from the host. */
+export const answerFromHost = (request: NearRequest): IoAnswer => {
+  switch (request._tag) {
+    case "ReadFile":
+      return readFile(request.path)
+    case "ReadDirectory":
+      return readDirectory(request.path)
+    case "PathType":
+      return pathType(request.path, request.follow)
+    case "ReadLink":
+      return readLink(request.path)
+    case "Environment": {
+      const value = process.env[request.name]
+      return answer(value === undefined ? "" : Buffer.from(value, "utf8").toString("latin1"))
+    }
+    case "CurrentTime":
+      return answer(Math.floor(Date.now() / 1000))
+  }
+}
