@@ -32,7 +32,7 @@ let stamps = new Int32Array(4096)
 let lastStamp = 0
 
 /** A set that is still being put together. */
-interface OpenSet {
+export interface OpenSet {
   readonly recursive: number
   readonly start: number
   readonly end: number
@@ -40,6 +40,16 @@ interface OpenSet {
   readonly definitions: Map<number, Definition>
   readonly dynamics: Array<Dynamic>
 }
+
+/** A set that holds nothing yet. */
+export const newSet = (recursive: number, start: number, end: number): OpenSet => ({
+  recursive,
+  start,
+  end,
+  sources: [],
+  definitions: new Map(),
+  dynamics: []
+})
 
 /** The value is a node, or (`set`) a set being put together. */
 interface Definition {
@@ -74,7 +84,7 @@ export class Bindings {
   close(base: number, pathBase: number, start: number, end: number, recursive: number): number {
     const buffer = this.#buffer
     const { stack, depth } = buffer
-    const symbolCount = this.#lexer.symbols.length
+    const symbolCount = this.#lexer.symbols.names.length
     if (stamps.length < symbolCount || lastStamp === 0x7fffffff) {
       stamps = new Int32Array(Math.max(stamps.length, symbolCount * 2))
       lastStamp = 0
@@ -139,12 +149,19 @@ export class Bindings {
   }
 
   #merge(base: number, pathBase: number, start: number, end: number, recursive: number): number {
-    const buffer = this.#buffer
-    const { stack, depth } = buffer
-    const set: OpenSet = { recursive, start, end, sources: [], definitions: new Map(), dynamics: [] }
+    const set = newSet(recursive, start, end)
+    this.define(set, base)
+    this.paths.length = pathBase
+    this.#buffer.depth = base
+    return this.#write(set)
+  }
+
+  /** Adds the records on the stack from `base` on to a set; refuses what is defined already. */
+  define(set: OpenSet, base: number): void {
+    const { stack, depth } = this.#buffer
     for (let i = base; i < depth; i += recordCells) {
       const name = stack[i]!
-      const place = stack[i + 1]!
+      const start = stack[i + 1]!
       const how = stack[i + 2]!
       const value = stack[i + 3]!
       switch (how) {
@@ -152,25 +169,22 @@ export class Bindings {
           set.sources.push(value)
           break
         case How.Dynamic:
-          set.dynamics.push({ name, start: place, value, set: undefined })
+          set.dynamics.push({ name, start, value, set: undefined })
           break
         case How.Path:
-          this.#definePath(set, this.paths[name]!, place, value)
+          this.#definePath(set, this.paths[name]!, start, value)
           break
         case How.Plain:
-          this.#define(set, [name], name, { start: place, how, value, set: undefined })
+          this.#define(set, [name], name, { start, how, value, set: undefined })
           break
         default: {
           const previous = set.definitions.get(name)
-          if (previous !== undefined) this.#duplicate([name], place, previous.start)
+          if (previous !== undefined) this.#duplicate([name], start, previous.start)
           const from = how === How.InheritFrom ? set.sources.length - 1 : value
-          set.definitions.set(name, { start: place, how, value: from, set: undefined })
+          set.definitions.set(name, { start, how, value: from, set: undefined })
         }
       }
     }
-    this.paths.length = pathBase
-    buffer.depth = base
-    return this.#write(set)
   }
 
   /** The set that a definition's value is, opened for merging; `undefined` for any other value. */
@@ -184,14 +198,7 @@ export class Bindings {
   /** Reads a written set back. */
   #open(node: number): OpenSet {
     const nodes = this.#buffer.nodes
-    const set: OpenSet = {
-      recursive: nodes[node + 3]!,
-      start: nodes[node + 1]!,
-      end: nodes[node + 2]!,
-      sources: [],
-      definitions: new Map(),
-      dynamics: []
-    }
+    const set = newSet(nodes[node + 3]!, nodes[node + 1]!, nodes[node + 2]!)
     let at = node + 4
     for (let n = nodes[at++]!; n > 0; n--) set.sources.push(nodes[at++]!)
     for (let n = nodes[at++]!; n > 0; n--, at += 4) {
@@ -213,7 +220,7 @@ export class Bindings {
         nested = this.#setOf(known)
         if (nested === undefined) this.#duplicate(path.slice(0, i + 1), start, known.start)
       } else {
-        nested = { recursive: 0, start, end: start, sources: [], definitions: new Map(), dynamics: [] }
+        nested = newSet(0, start, start)
         if (name >= 0) set.definitions.set(name, { start, how: How.Plain, value: -1, set: nested })
         else set.dynamics.push({ name: ~name, start, value: -1, set: nested })
       }
@@ -245,7 +252,7 @@ export class Bindings {
 
   #duplicate(path: ReadonlyArray<number>, start: number, previous: number): never {
     const { symbols, source, origin } = this.#lexer
-    const printed = path.map((name) => (name >= 0 ? printName(symbols[name]!) : `"\${${this.#printNode(~name)}}"`)).join(".")
+    const printed = path.map((name) => (name >= 0 ? printName(symbols.names[name]!) : `"\${${this.#printNode(~name)}}"`)).join(".")
     this.#lexer.fail(
       { _tag: "DuplicateAttribute", path: printed, previous: { origin, source, start: previous, end: previous + 1 } },
       start,

@@ -59,8 +59,7 @@ const longestLine = 1000
 const lineAt = (span: Span, line: number): ByteString | undefined => {
   const starts = lineStarts(span.origin, span.source)
   const start = starts[line - 1]
-  // The empty piece after a last newline is no line.
-  if (start === undefined || (start === span.source.length && line > 1)) return undefined
+  if (start === undefined) return undefined
   const text = span.source.slice(start, Math.min(starts[line] ?? span.source.length, start + longestLine))
   return text.replace(/[\r\n]+$/, "")
 }
@@ -84,13 +83,13 @@ const numbered = (line: number, text: ByteString): string => ` ${String(line).pa
 const excerptLines = (span: Span, palette: Palette): Array<string> => {
   const { line, column } = positionOf(span)
   const lines: Array<string> = []
+  if (span.source === "") return lines
   const before = line > 1 ? lineAt(span, line - 1) : undefined
-  const here = lineAt(span, line)
+  const here = lineAt(span, line) ?? ""
   const after = lineAt(span, line + 1)
   if (before !== undefined) lines.push(numbered(line - 1, before))
-  // A place after the last newline has an empty line of its own.
-  lines.push(numbered(line, here ?? ""))
-  if (here !== undefined && column <= longestLine) lines.push(`      | ${blanks(here, column)}${palette.red}^${palette.normal}`)
+  lines.push(numbered(line, here))
+  if (column <= longestLine) lines.push(`      | ${blanks(here, column)}${palette.red}^${palette.normal}`)
   if (after !== undefined) lines.push(numbered(line + 1, after))
   return lines
 }

@@ -7,51 +7,13 @@
  * name seen before. The bytes are read from a scratch array followed by zeros, so that no look-ahead needs a bounds check. Pure.
  */
 import type { ByteString } from "../nix/Bytes.ts"
+import { classes, digit, nameRest, nameStart, pathByte, schemeByte, single, uriByte } from "./Characters.ts"
+import { keyword, longestKeyword } from "./Keywords.ts"
 import { ParseError } from "./ParseError.ts"
 import type { ParseReason } from "./ParseError.ts"
 import type { Origin } from "./Syntax.ts"
+import { hashMultiplier, SymbolTable } from "./SymbolTable.ts"
 import { Token } from "./Token.ts"
-
-const nameStart = 1
-const nameRest = 2
-const pathByte = 4
-const uriByte = 8
-const schemeByte = 16
-const digit = 32
-
-/** What a byte may be part of. */
-const classes = new Uint8Array(256)
-for (const [characters, flags] of [
-  ["ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", nameStart | nameRest | pathByte | uriByte | schemeByte],
-  ["0123456789", nameRest | pathByte | uriByte | schemeByte | digit],
-  ["_", nameStart | nameRest | pathByte | uriByte],
-  ["-", nameRest | pathByte | uriByte | schemeByte],
-  ["'", nameRest | uriByte],
-  [".+", pathByte | uriByte | schemeByte],
-  ["%/?:@&=$,!~*", uriByte]
-] as const) {
-  for (let i = 0; i < characters.length; i++) classes[characters.charCodeAt(i)] = flags
-}
-
-/** Tokens of one byte that begin nothing longer. */
-const single = new Uint8Array(256)
-for (const [character, token] of [
-  [":", Token.Colon],
-  ["@", Token.At],
-  [";", Token.Semicolon],
-  [",", Token.Comma],
-  ["(", Token.OpenParen],
-  [")", Token.CloseParen],
-  ["[", Token.OpenBracket],
-  ["]", Token.CloseBracket],
-  ["{", Token.OpenBrace],
-  ["}", Token.CloseBrace],
-  ["?", Token.Question],
-  ["*", Token.Star],
-  ['"', Token.Quote]
-] as const) {
-  single[character.charCodeAt(0)] = token
-}
 
 /** How a piece of text inside a string ended. */
 export const Part = {
@@ -83,57 +45,6 @@ const load = (source: ByteString): Uint8Array => {
   return bytes
 }
 
-const isKeyword = (bytes: Uint8Array, start: number, second: number, third: number, fourth: number): boolean =>
-  bytes[start + 1] === second && bytes[start + 2] === third && bytes[start + 3] === fourth
-
-/** The keyword in a run of name bytes, or `Token.Identifier`. */
-const keyword = (bytes: Uint8Array, start: number, length: number): number => {
-  switch (bytes[start]) {
-    case 97: // assert
-      if (length === 6 && isKeyword(bytes, start, 115, 115, 101) && bytes[start + 4] === 114 && bytes[start + 5] === 116)
-        return Token.Assert
-      break
-    case 101: // else
-      if (length === 4 && isKeyword(bytes, start, 108, 115, 101)) return Token.Else
-      break
-    case 105: // if, in, inherit
-      if (length === 2) {
-        if (bytes[start + 1] === 110) return Token.In
-        if (bytes[start + 1] === 102) return Token.If
-      } else if (
-        length === 7 &&
-        isKeyword(bytes, start, 110, 104, 101) &&
-        bytes[start + 4] === 114 &&
-        bytes[start + 5] === 105 &&
-        bytes[start + 6] === 116
-      ) {
-        return Token.Inherit
-      }
-      break
-    case 108: // let
-      if (length === 3 && bytes[start + 1] === 101 && bytes[start + 2] === 116) return Token.Let
-      break
-    case 111: // or
-      if (length === 2 && bytes[start + 1] === 114) return Token.OrWord
-      break
-    case 114: // rec
-      if (length === 3 && bytes[start + 1] === 101 && bytes[start + 2] === 99) return Token.Rec
-      break
-    case 116: // then
-      if (length === 4 && isKeyword(bytes, start, 104, 101, 110)) return Token.Then
-      break
-    case 119: // with
-      if (length === 4 && isKeyword(bytes, start, 105, 116, 104)) return Token.With
-      break
-  }
-  return Token.Identifier
-}
-
-const smallTable = 1024
-let symbolTable = new Int32Array(smallTable)
-let symbolHashes = new Int32Array(smallTable)
-let symbolStarts = new Int32Array(smallTable)
-
 /** Reads one source. Not reusable, and only one is alive at a time: the scratch arrays belong to the last one made. */
 export class Lexer {
   readonly source: ByteString
@@ -160,9 +71,8 @@ export class Lexer {
   /** Whether that text counts as written, for the indentation of an indented string. */
   textIsPlain = true
 
-  /** Names of the file, by symbol. */
-  readonly symbols: Array<ByteString> = []
-  #mask: number
+  /** Names of the file. */
+  readonly symbols: SymbolTable
   /** Where the end of the source is reported; Nix has it at the start of a path that the source ends with. */
   #endPlace: number
 
@@ -173,89 +83,12 @@ export class Lexer {
     this.bytes = load(source)
     this.pipeOperators = pipeOperators
     this.#endPlace = source.length
-    if (symbolTable.length > smallTable * 8) {
-      symbolTable = new Int32Array(smallTable)
-      symbolHashes = new Int32Array(smallTable)
-      symbolStarts = new Int32Array(smallTable)
-    } else {
-      symbolTable.fill(0)
-    }
-    this.#mask = symbolTable.length - 1
+    this.symbols = new SymbolTable(source, this.bytes)
   }
 
   /** Throws a parse error for the bytes from `start` to `end`. */
   fail(reason: ParseReason, start: number, end: number): never {
     throw new ParseError(reason, { origin: this.origin, source: this.source, start, end })
-  }
-
-  /** The symbol of the name that stands in the source from `start` to `end`. */
-  symbolAt(start: number, end: number): number {
-    const bytes = this.bytes
-    let hash = 0
-    for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0
-    return this.#intern(start, end, hash)
-  }
-
-  /** The symbol of a name that does not stand in the source as such. */
-  symbolOf(name: ByteString): number {
-    let hash = 0
-    for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, 31) + name.charCodeAt(i)) | 0
-    let slot = (hash ^ (hash >>> 15)) & this.#mask
-    for (let id = symbolTable[slot]!; id !== 0; id = symbolTable[slot]!) {
-      if (symbolHashes[id - 1] === hash && this.symbols[id - 1] === name) return id - 1
-      slot = (slot + 1) & this.#mask
-    }
-    return this.#add(slot, hash, -1, name)
-  }
-
-  #intern(start: number, end: number, hash: number): number {
-    const bytes = this.bytes
-    const mask = this.#mask
-    const length = end - start
-    let slot = (hash ^ (hash >>> 15)) & mask
-    probe: for (let id = symbolTable[slot]!; id !== 0; id = symbolTable[slot]!) {
-      slot = (slot + 1) & mask
-      id--
-      if (symbolHashes[id] !== hash) continue
-      const name = this.symbols[id]!
-      if (name.length !== length) continue
-      const other = symbolStarts[id]!
-      if (other < 0) {
-        if (name !== this.source.substring(start, end)) continue
-      } else {
-        for (let i = 0; i < length; i++) if (bytes[start + i] !== bytes[other + i]) continue probe
-      }
-      return id
-    }
-    return this.#add(slot, hash, start, this.source.substring(start, end))
-  }
-
-  #add(slot: number, hash: number, start: number, name: ByteString): number {
-    const id = this.symbols.length
-    this.symbols.push(name)
-    symbolTable[slot] = id + 1
-    symbolHashes[id] = hash
-    symbolStarts[id] = start
-    if ((id + 1) * 2 > symbolTable.length) this.#grow()
-    return id
-  }
-
-  #grow(): void {
-    const size = symbolTable.length * 4
-    const hashes = new Int32Array(size)
-    hashes.set(symbolHashes)
-    const starts = new Int32Array(size)
-    starts.set(symbolStarts)
-    symbolHashes = hashes
-    symbolStarts = starts
-    symbolTable = new Int32Array(size)
-    this.#mask = size - 1
-    for (let id = 0; id < this.symbols.length; id++) {
-      const hash = hashes[id]!
-      let slot = (hash ^ (hash >>> 15)) & this.#mask
-      while (symbolTable[slot] !== 0) slot = (slot + 1) & this.#mask
-      symbolTable[slot] = id + 1
-    }
   }
 
   /** Steps to the next token outside strings and paths. */
@@ -290,14 +123,14 @@ export class Lexer {
       let q = p + 1
       let d = bytes[q]!
       while ((classes[d]! & nameRest) !== 0) {
-        hash = (Math.imul(hash, 31) + d) | 0
+        hash = (Math.imul(hash, hashMultiplier) + d) | 0
         d = bytes[++q]!
       }
       if ((d === 46 || d === 47 || d === 58 || d === 43) && this.#longWord(p)) return
       this.end = q
-      const token = q - p <= 7 ? keyword(bytes, p, q - p) : Token.Identifier
+      const token = q - p <= longestKeyword ? keyword(bytes, p, q - p) : Token.Identifier
       this.token = token
-      if (token === Token.Identifier) this.symbol = this.#intern(p, q, hash)
+      if (token === Token.Identifier) this.symbol = this.symbols.intern(p, q, hash)
       return
     }
 
