@@ -32,3 +32,49 @@ export interface BuildRequest {
   /** Strings to look for in the outputs: hash parts of outputs and inputs. */
   readonly refscanNeedles: ReadonlyArray<ByteString>
 }
+
+const cleanPart = (part: string): boolean => part !== "" && part !== "." && part !== ".." && !part.includes("\0")
+const isCleanRelative = (path: ByteString): boolean => path === "" || path.split("/").every(cleanPart)
+const isCleanAbsolute = (path: ByteString): boolean => path.startsWith("/") && isCleanRelative(path.slice(1))
+const isSorted = (texts: ReadonlyArray<ByteString>): boolean => texts.every((text, index) => index === 0 || texts[index - 1]! < text)
+
+/**
+ * What is wrong with a request, in words; undefined when it keeps the rules: clean paths, everything sorted without repetition, environment names without `=`
+ * and NUL, a command. Rules: shared/reference/anchors.md §3.6. The order of `outputs` is not insisted on.
+ */
+export const requestProblem = (request: BuildRequest): string | undefined => {
+  const { inputs, commandArgs, constraints, environmentVars, additionalFiles } = request
+  const names = inputs.map(({ name }) => name)
+  if (commandArgs.length === 0 || commandArgs[0] === "") return "there is no command to run"
+  if (commandArgs.some((arg) => arg.includes("\0"))) return "an argument of the command has a NUL byte"
+  if (names.some((name) => !cleanPart(name) || name.includes("/"))) return "the name of an input is not a file name"
+  if (!isSorted(names)) return "inputs are not sorted by name, or one appears twice"
+  const relative: ReadonlyArray<readonly [string, ReadonlyArray<ByteString>]> = [
+    ["working directory", [request.workingDir]],
+    ["scratch path", request.scratchPaths],
+    ["directory of inputs", [request.inputsDir]],
+    ["output", request.outputs],
+    ["additional file", additionalFiles.map(({ path }) => path)]
+  ]
+  for (const [what, paths] of relative) {
+    const wrong = paths.find((path) => !isCleanRelative(path))
+    if (wrong !== undefined) return `${what} '${wrong}' is not a clean relative path`
+  }
+  const sorted: ReadonlyArray<readonly [string, ReadonlyArray<ByteString>]> = [
+    ["scratch paths", request.scratchPaths],
+    ["additional files", additionalFiles.map(({ path }) => path)],
+    ["environment variables", environmentVars.map(({ key }) => key)],
+    ["read-only host paths", constraints.availableReadOnlyPaths]
+  ]
+  for (const [what, texts] of sorted) if (!isSorted(texts)) return `${what} are not sorted, or one appears twice`
+  if (request.scratchPaths.includes("")) return "the root itself cannot be a scratch path"
+  if (new Set(request.outputs).size !== request.outputs.length) return "an output appears twice"
+  if (constraints.availableReadOnlyPaths.some((path) => !isCleanAbsolute(path) || path === "/")) {
+    return "a read-only host path is not a clean absolute path"
+  }
+  for (const { key, value } of environmentVars) {
+    if (key === "" || key.includes("=") || key.includes("\0")) return `'${key}' cannot be the name of an environment variable`
+    if (value.includes("\0")) return `environment variable '${key}' has a NUL byte`
+  }
+  return undefined
+}

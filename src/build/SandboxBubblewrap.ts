@@ -1,0 +1,139 @@
+/**
+ * The sandbox driver on bubblewrap (`bwrap`, 0.4 or newer).
+ *
+ * bwrap makes the namespaces and mounts itself. It slows down with the square of the number of binds and runs builders as whoever runs it, so a program of ours goes first where that is
+ * needed: as root it puts the layout at a place that every user reaches and changes to the build user; with many inputs it mounts them beforehand, in a mount
+ * namespace of its own, and bwrap binds the whole store once. `--as-pid-1` makes the builder process 1: the kernel kills everything when it ends, and bwrap returns after
+ * that (with bwrap's own init it would return before). `--die-with-parent` ends everything when we die.
+ */
+import { existsSync, statSync } from "node:fs"
+import { type ByteString, fromUnicode, toBytes } from "../nix/Bytes.ts"
+import type { BuildRequest } from "./BuildRequest.ts"
+import { bind, makePrivate, recursive } from "./MountFlags.ts"
+import type { BuildIdentity, SandboxLayout } from "./SandboxLayout.ts"
+import {
+  becomeDumpable,
+  changeIds,
+  execute,
+  firstCalls,
+  type Launch,
+  type LaunchContext,
+  mountReadOnly,
+  placeIn,
+  toolEnvironment
+} from "./SandboxLaunch.ts"
+import { statusDescriptor, type Syscall } from "./SyscallProgram.ts"
+
+/** The descriptor that bwrap reads its arguments from, so that they do not appear in the list of processes. */
+const argumentsDescriptor = 4
+
+/** Binds that bwrap does itself; more are mounted beforehand where that is possible. */
+const bindLimit = 64
+
+export interface Bubblewrap {
+  readonly program: string
+  /** Since 0.9. Without it the builder sees its whole path as `$0` where Nix gives the last part. */
+  readonly knowsArgv0: boolean
+  /** `unshare`, if it works for us: makes the mount namespace for mounting beforehand. */
+  readonly unshare: string | undefined
+}
+
+/** A directory just below `/` that may be covered in a mount namespace of our own: nothing that is needed lies in it. */
+const coverable = (needed: ReadonlyArray<ByteString>): ByteString | undefined =>
+  ["/mnt", "/media", "/srv", "/opt", "/home", "/var", "/root", "/tmp"].find((directory) => {
+    if (!existsSync(directory) || !statSync(directory).isDirectory()) return false
+    return !needed.some((path) => path === directory || path.startsWith(`${directory}/`))
+  })
+
+const innerArguments = (
+  bubblewrap: Bubblewrap,
+  request: BuildRequest,
+  layout: SandboxLayout,
+  identity: BuildIdentity,
+  tree: ByteString,
+  mounted: boolean
+): ReadonlyArray<ByteString> => {
+  const builder = request.commandArgs[0] ?? ""
+  return [
+    "--unshare-user",
+    "--unshare-pid",
+    "--unshare-ipc",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
+    ...(request.constraints.networkAccess ? [] : ["--unshare-net"]),
+    ...["--uid", String(identity.uid), "--gid", String(identity.gid), "--hostname", "localhost"],
+    ...["--die-with-parent", "--as-pid-1", "--new-session", "--cap-drop", "ALL"],
+    ...["--json-status-fd", String(statusDescriptor)],
+    ...["--ro-bind", `${tree}/root`, "/"],
+    ...layout.areas.flatMap(({ inside, name }) => ["--bind", `${tree}/${name}`, `/${inside}`]),
+    ...(mounted ? [] : layout.mounts.flatMap(({ source, inside }) => ["--ro-bind", source, `/${inside}`])),
+    ...["--proc", "/proc", "--dev", "/dev"],
+    ...["--chdir", `/${request.workingDir}`, "--clearenv"],
+    ...request.environmentVars.flatMap(({ key, value }) => ["--setenv", key, value]),
+    ...(bubblewrap.knowsArgv0 ? ["--argv0", builder.slice(builder.lastIndexOf("/") + 1)] : []),
+    "--"
+  ]
+}
+
+const nulSeparated = (args: ReadonlyArray<ByteString>): Uint8Array => toBytes(args.map((arg) => `${arg}\0`).join(""))
+
+const separate: Syscall = {
+  name: "mount",
+  arguments: [0, "/", 0, recursive | makePrivate, 0],
+  purpose: "separating mounts from the host's"
+}
+
+/** How to run a request in a layout, or why that cannot be done. */
+export const launchBubblewrap = (
+  bubblewrap: Bubblewrap,
+  request: BuildRequest,
+  layout: SandboxLayout,
+  identity: BuildIdentity,
+  context: LaunchContext
+): Launch | string => {
+  const program = fromUnicode(bubblewrap.program)
+  const tree = fromUnicode(layout.tree)
+  const run = execute(
+    program,
+    ["bwrap", "--args", String(argumentsDescriptor), "--", ...request.commandArgs],
+    toolEnvironment,
+    `executing '${bubblewrap.program}'`
+  )
+  const direct = (): Launch => ({
+    driver: "bubblewrap",
+    programs: [{ name: "start", calls: [...firstCalls(context), run] }],
+    input: nulSeparated(innerArguments(bubblewrap, request, layout, identity, tree, false)),
+    status: "bubblewrap"
+  })
+  if (identity.host === undefined && (layout.mounts.length <= bindLimit || bubblewrap.unshare === undefined)) return direct()
+  if (bubblewrap.unshare === undefined) return "'unshare' of util-linux is needed to run it as root, and does not work"
+
+  const sources = layout.mounts.map(({ source }) => source)
+  const at = identity.host === undefined ? tree : coverable([tree, program, ...sources])
+  if (at === undefined) return "no directory below / is free to put the build's files at"
+  const prepare = [
+    separate,
+    ...(at === tree ? [] : [{ name: "mount", arguments: [tree, at, 0, bind, 0], purpose: "mounting the build's files" } as const]),
+    ...mountReadOnly(layout, placeIn(at, layout)),
+    ...(identity.host === undefined ? [] : [...changeIds(identity.host.uid, identity.host.gid), becomeDumpable]),
+    run
+  ]
+  const unshareArguments = [
+    "unshare",
+    ...(identity.host === undefined ? ["--user", "--map-root-user"] : []),
+    "--mount",
+    `${fromUnicode(context.scratch)}/prepare`
+  ]
+  return {
+    driver: "bubblewrap",
+    programs: [
+      {
+        name: "start",
+        calls: [...firstCalls(context), execute(fromUnicode(bubblewrap.unshare), unshareArguments, toolEnvironment, "executing 'unshare'")]
+      },
+      { name: "prepare", calls: prepare }
+    ],
+    input: nulSeparated(innerArguments(bubblewrap, request, layout, identity, at, true)),
+    status: "bubblewrap"
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * How a driver wants its sandbox started, and the system calls that drivers have in common.
+ */
+import { readdirSync, realpathSync } from "node:fs"
+import { type ByteString, fromBytes } from "../nix/Bytes.ts"
+import { bind, flagsAt, noDev, noSuid, readMountPoints, readOnly, remount } from "./MountFlags.ts"
+import { hostPath, type SandboxLayout } from "./SandboxLayout.ts"
+import type { Syscall } from "./SyscallProgram.ts"
+
+export type DriverName = "bubblewrap" | "util-linux"
+
+export interface Launch {
+  readonly driver: DriverName
+  /** Programs to write into the scratch directory: name and calls. The first one is started. Numbers of their calls go through all of them. */
+  readonly programs: ReadonlyArray<{ readonly name: string; readonly calls: ReadonlyArray<Syscall> }>
+  /** Contents of descriptor 4. */
+  readonly input: Uint8Array | undefined
+  /** How the start of the builder is reported on descriptor 3: by our own program, or by bubblewrap as JSON. */
+  readonly status: "reports" | "bubblewrap"
+}
+
+/** What the processes of a sandbox need to know of each other and of the host. */
+export interface LaunchContext {
+  /** Host path of the directory that programs are written to. */
+  readonly scratch: string
+  /** Value for personality(2); undefined leaves it. */
+  readonly personality: number | undefined
+}
+
+const setDeathSignal = 1
+const setDumpable = 4
+const setNoNewPrivileges = 38
+const sigkill = 9
+const coreLimit = 4
+
+/** The process gets SIGKILL when its parent dies. Forgotten by the kernel when ids change, so to be repeated then. */
+export const dieWithParent: Syscall = { name: "prctl", arguments: [setDeathSignal, sigkill, 0, 0, 0], purpose: "binding its life to ours" }
+export const becomeDumpable: Syscall = { name: "prctl", arguments: [setDumpable, 1, 0, 0, 0], purpose: "opening its own /proc files" }
+export const noNewPrivileges: Syscall = { name: "prctl", arguments: [setNoNewPrivileges, 1, 0, 0, 0], purpose: "giving up new privileges" }
+
+/** Descriptors that the programs use: standard ones, reports (3), arguments for bubblewrap (4). */
+const usedDescriptors = 5
+
+/**
+ * Closes what we inherited from whoever started us and what Node therefore hands on: a directory among it would be a way out of the sandbox. Kernels before 5.9
+ * cannot close a range, so what is open now is closed one by one, too.
+ */
+const closeInherited = (): ReadonlyArray<Syscall> => {
+  const purpose = "closing inherited descriptors"
+  const open = readdirSync("/proc/self/fd").map(Number)
+  return [
+    { name: "close_range", arguments: [usedDescriptors, 0xffffffff, 0], mayFail: true, purpose },
+    ...open.filter((fd) => fd >= usedDescriptors).map((fd): Syscall => ({ name: "close", arguments: [fd], mayFail: true, purpose }))
+  ]
+}
+
+/**
+ * The first calls of the first program, in the process that we spawn: dies with us (also when we died before it could say so), usual file modes, no core files, no
+ * keys of ours, no randomised addresses (as in Nix, for builds that dump their memory).
+ */
+export const firstCalls = (context: LaunchContext): ReadonlyArray<Syscall> => [
+  dieWithParent,
+  { name: "getppid", arguments: [], expect: process.pid, purpose: "checking that we still live" },
+  ...closeInherited(),
+  { name: "umask", arguments: [0o022], purpose: "setting the usual file modes" },
+  { name: "setrlimit", arguments: [coreLimit, new Uint8Array(16).fill(0xff, 8)], mayFail: true, purpose: "forbidding core files" },
+  { name: "keyctl", arguments: [1, 0], mayFail: true, purpose: "leaving our key ring" },
+  ...(context.personality === undefined
+    ? []
+    : [{ name: "personality", arguments: [context.personality], mayFail: true, purpose: "setting the personality" } as const])
+]
+
+export const execute = (
+  path: ByteString,
+  args: ReadonlyArray<ByteString>,
+  environment: ReadonlyArray<ByteString>,
+  purpose: string
+): Syscall => ({ name: "execve", arguments: [path, { strings: args }, { strings: environment }], purpose })
+
+/** Environment of the tools that we start outside of the sandbox. */
+export const toolEnvironment: ReadonlyArray<ByteString> = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
+
+const shown = (path: ByteString): string => Buffer.from(path, "latin1").toString()
+
+const resolved = (path: ByteString): ByteString => {
+  try {
+    return fromBytes(realpathSync(Buffer.from(path, "latin1"), { encoding: "buffer" }))
+  } catch {
+    return path
+  }
+}
+
+/** Mounts a place of the host on another, at least as strict as `flags`. */
+export const bindMount = (
+  mountPoints: ReturnType<typeof readMountPoints>,
+  source: ByteString,
+  target: ByteString,
+  flags: number
+): ReadonlyArray<Syscall> => [
+  { name: "mount", arguments: [source, target, 0, bind, 0], purpose: `mounting '${shown(source)}' on '${shown(target)}'` },
+  {
+    name: "mount",
+    arguments: [0, target, 0, bind | remount | noSuid | noDev | flags | flagsAt(mountPoints, resolved(source)), 0],
+    purpose: `restricting the mount of '${shown(source)}' on '${shown(target)}'`
+  }
+]
+
+/** Mounts everything read-only of a layout at its place below `target(inside)`. */
+export const mountReadOnly = (layout: SandboxLayout, target: (inside: ByteString) => ByteString): ReadonlyArray<Syscall> => {
+  const mountPoints = readMountPoints()
+  return layout.mounts.flatMap(({ source, inside }) => bindMount(mountPoints, source, target(inside), readOnly))
+}
+
+/** Where things inside lie when the layout's tree is at `tree`. */
+export const placeIn = (tree: string, layout: SandboxLayout) => (inside: ByteString) => hostPath(tree, layout.areas, inside)
+
+/** Changes for good to other ids. */
+export const changeIds = (uid: number, gid: number): ReadonlyArray<Syscall> => [
+  { name: "setgroups", arguments: [0, 0], purpose: "leaving all groups" },
+  { name: "setresgid", arguments: [gid, gid, gid], purpose: `changing to group ${gid}` },
+  { name: "setresuid", arguments: [uid, uid, uid], purpose: `changing to user ${uid}` },
+  dieWithParent
+]
