@@ -8,7 +8,9 @@ import type { SymbolId } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 
 /** A maker of sets with these attributes; values are given in the order of the names. */
-export const record = <const Names extends ReadonlyArray<ByteString>>(...names: Names): ((...values: { [K in keyof Names]: Value }) => AttributeSet) => {
+export const record = <const Names extends ReadonlyArray<ByteString>>(
+  ...names: Names
+): ((...values: { [K in keyof Names]: Value }) => AttributeSet) => {
   const symbols = names.map(symbol)
   const order = symbols.map((_, i) => i).sort((a, b) => (symbols[a] as number) - (symbols[b] as number))
   const shape = new Shape(order.map((i) => symbols[i] as number))

@@ -17,7 +17,11 @@ const during = {
   getAttr: [first("getAttr"), second("getAttr")],
   hasAttr: [first("hasAttr"), second("hasAttr")],
   unsafeGetAttrPos: [first("unsafeGetAttrPos"), second("unsafeGetAttrPos")],
-  removeAttrs: [first("removeAttrs"), second("removeAttrs"), "while evaluating the values of the second argument passed to builtins.removeAttrs"],
+  removeAttrs: [
+    first("removeAttrs"),
+    second("removeAttrs"),
+    "while evaluating the values of the second argument passed to builtins.removeAttrs"
+  ],
   listToAttrs: [
     only("listToAttrs"),
     "while evaluating an element of the list passed to builtins.listToAttrs",

@@ -94,7 +94,8 @@ export const hashAlgorithm = (name: ByteString): NixHashAlgorithm => {
 }
 
 /** The digest of bytes in base16. */
-export const hexDigest = (algorithm: NixHashAlgorithm, bytes: ByteString): ByteString => printHash(hashBytes(algorithm, toBytes(bytes)), "base16")
+export const hexDigest = (algorithm: NixHashAlgorithm, bytes: ByteString): ByteString =>
+  printHash(hashBytes(algorithm, toBytes(bytes)), "base16")
 
 const hashName = symbol("hash")
 const hashAlgoName = symbol("hashAlgo")

@@ -35,7 +35,10 @@ const during = {
   sort: [first("sort"), second("sort"), "while evaluating the return value of the sorting function passed to builtins.sort"],
   foldl: [first("foldlStrict"), third("foldlStrict")],
   genList: [first("genList"), second("genList")],
-  elemAt: ["while evaluating the first argument passed to 'builtins.elemAt'", "while evaluating the second argument passed to 'builtins.elemAt'"]
+  elemAt: [
+    "while evaluating the first argument passed to 'builtins.elemAt'",
+    "while evaluating the second argument passed to 'builtins.elemAt'"
+  ]
 } as const
 
 const map = (f: Value, list: Value): Value => {

@@ -87,7 +87,9 @@ const concatStringsSep = (separator: Value, list: Value): Value => {
 }
 
 /** What may be replaced at a byte: the strings that start with it, by index, in order; empty ones match everywhere. */
-const candidates = (from: ReadonlyArray<ByteString>): { readonly byByte: ReadonlyArray<ReadonlyArray<number> | undefined>; readonly empty: boolean } => {
+const candidates = (
+  from: ReadonlyArray<ByteString>
+): { readonly byByte: ReadonlyArray<ReadonlyArray<number> | undefined>; readonly empty: boolean } => {
   const byByte: Array<Array<number> | undefined> = new Array(257)
   let empty = false
   for (const [i, text] of from.entries()) {
@@ -114,7 +116,7 @@ const replaceStrings = (fromList: Value, toList: Value, subject: Value): Value =
   // Bytes from here to the place looked at are taken over as they are.
   let kept = 0
   // One past the end too, where only empty strings match.
-  for (let at = 0; at < text.length || (empty && at === text.length); ) {
+  for (let at = 0; at < text.length || (empty && at === text.length);) {
     const possible = byByte[at < text.length ? text.charCodeAt(at) : 256]
     let found = -1
     if (possible !== undefined) {
