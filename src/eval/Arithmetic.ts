@@ -73,6 +73,6 @@ export const divide = (a: Value, b: Value): Value => {
 }
 
 export const negate = (a: Value): Value => {
-  if (a instanceof NixFloat) return new NixFloat(-a.value)
+  // `0 - a`, as Nix has it: there is no minus zero.
   return subtract(0, a)
 }

@@ -5,11 +5,12 @@
  * and attributes that are the very same value are (value pointer equality). Siblings under `==` are no batch points: the first difference decides.
  */
 import { AttributeSet } from "./AttributeSet.ts"
-import { describe } from "./Describe.ts"
+import { describe, typeName } from "./Describe.ts"
 import { force } from "./Force.ts"
 import { enterCall } from "./LambdaCode.ts"
 import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
+import { printShort } from "./Print.ts"
 import { Names } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 import { Builtin, ContextString, Lambda, NixFloat, NixPath, PartialBuiltin, Thunk } from "./Value.ts"
@@ -105,8 +106,11 @@ export const less = (x: Value, y: Value): boolean => {
     machine.depth--
     return result
   }
+  const [left, right] = [printShort(a), printShort(b)]
   const message =
-    describe(a) === describe(b) ? `cannot compare ${describe(a)} with ${describe(b)}; values of that type are incomparable` : `cannot compare ${describe(a)} with ${describe(b)}`
+    typeName(a) === typeName(b)
+      ? `cannot compare ${describe(a)} with ${describe(b)}; values of that type are incomparable (values are ${left} and ${right})`
+      : `cannot compare ${describe(a)} with ${describe(b)}; values are ${left} and ${right}`
   throw new NixError("type", message)
 }
 

@@ -6,7 +6,7 @@ import { AttributeSet } from "./AttributeSet.ts"
 import { Delay } from "./Code.ts"
 import { isDerivation } from "./Compare.ts"
 import { force } from "./Force.ts"
-import { formatFloat } from "./Float.ts"
+import { formatFloat } from "./text/Floats.ts"
 import { describePosition } from "./PositionSet.ts"
 import { Names, nameOf } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
@@ -86,23 +86,28 @@ export const printValue = (value: Value): ByteString => {
   return out.join("")
 }
 
-const limits = { depth: 10, attributes: 10, elements: 10, string: 1024 }
+const shortLimits = { depth: 10, attributes: 10, elements: 10, string: 1024 }
 
-const clip = (text: ByteString): ByteString =>
-  text.length <= limits.string ? quote(text) : `${quote(text.slice(0, limits.string))} \xc2\xab${text.length - limits.string} bytes elided\xc2\xbb`
+const clip = (text: ByteString, limits: { readonly string: number }): ByteString =>
+  text.length <= limits.string
+    ? quote(text)
+    : `${quote(text.slice(0, limits.string))} \xc2\xab${text.length - limits.string} bytes elided\xc2\xbb`
 
 const place = (position: number): ByteString => (position === 0 ? "" : ` @ ${describePosition(position)}`)
 
 const mark = (text: string): ByteString => `\xc2\xab${text}\xc2\xbb`
 
-/** The value in a few words, evaluating nothing. */
-export const printShort = (value: Value): ByteString => {
+const unlimited = { depth: Infinity, attributes: Infinity, elements: Infinity, string: Infinity }
+
+/** The value in a few words, evaluating nothing; with `limited` false however many words it takes, as `builtins.trace` shows it. */
+export const printShort = (value: Value, limited = true): ByteString => {
+  const limits = limited ? shortLimits : unlimited
   const seen = new Set<object>()
   let attributes = 0
   let elements = 0
   const print = (v: Value, depth: number): ByteString => {
     if (v instanceof Thunk) return v.code === null ? print(v.env as Value, depth) : mark("thunk")
-    if (typeof v === "string" || v instanceof ContextString) return clip(textOf(v))
+    if (typeof v === "string" || v instanceof ContextString) return clip(textOf(v), limits)
     const text = atom(v)
     if (text !== undefined) return text
     if (v instanceof AttributeSet) {
