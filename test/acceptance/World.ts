@@ -188,13 +188,13 @@ export class World implements Disposable {
 export const events = (run: Run): ReadonlyArray<Record<string, unknown>> =>
   run.stderr
     .split("\n")
-    .filter((line) => line.startsWith("{"))
+    .filter((line) => line.startsWith('{"'))
     .map((line) => JSON.parse(line) as Record<string, unknown>)
 
 /** Names of what was started, such as "build quickstart", out of a run with `--log-format json`. */
 export const startedWork = (run: Run): ReadonlyArray<string> =>
   events(run)
-    .filter((event) => event["_tag"] === "Started" && event["kind"] !== "add-source")
+    .filter((event) => event["event"] === "started" && event["kind"] !== "add-source")
     .map((event) => `${String(event["kind"])} ${String(event["name"])}`)
 
 /** A program on the PATH, outside of node_modules. */

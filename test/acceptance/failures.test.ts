@@ -58,7 +58,7 @@ describe("a build that goes wrong", () => {
   it("builder that exits with another code, or by a signal: 100, and the message says so", async () => {
     using world = new World()
     await refused(world, await build(world, `shell "seven" { } "exit 7"`), 100, [/seven\.drv/, /exit (code|status) 7/])
-    await refused(world, await build(world, `shell "killed" { } "kill -SEGV $$"`), 100, [/killed\.drv/, /signal|SEGV|139/i])
+    await refused(world, await build(world, `shell "killed" { } "/bin/sh -c 'kill -SEGV $$'"`), 100, [/killed\.drv/, /signal|SEGV|139/i])
   })
 
   it("builder that cannot be started: 100, with its name", async () => {
@@ -105,7 +105,7 @@ describe("a build that goes wrong", () => {
     using world = new World()
     for (const script of ["pause 90000", "trap '' TERM INT HUP; while :; do :; done"]) {
       const run = await build(world, `shell "endless" { } ": > ${world.mark}; ( ${script} ) & ${script}"`, "--timeout", "2")
-      await refused(world, run, 101, [/endless\.drv/, /timed out/, /2 s/])
+      await refused(world, run, 101, [/endless\.drv/, /timed out|took longer/, /2 s/])
       assert.isBelow(run.milliseconds, 10_000)
     }
   })
@@ -149,25 +149,26 @@ describe("a build that goes wrong", () => {
 })
 
 describe("an output with a setuid program", { timeout: 300_000 }, () => {
-  it("never becomes one: it is refused with its place, or stored as an ordinary program", async (context) => {
+  it("is refused with its place: 100, and what to do", async (context) => {
     const mirror = await fillMirror()
     if ("missing" in mirror) return context.skip(`it takes 'chmod' in the sandbox: ${mirror.missing}`)
     using world = new World()
-    const file = world.write(
-      "setuid.nix",
-      `let busybox = (import ${helloExample} { mirror = "file://${mirror.directory}"; }).parts.busybox; in derivation {
-         name = "setuid"; system = builtins.currentSystem; builder = "\${busybox}/bin/busybox"; MARK = "${world.mark}";
-         args = [ "sh" "-euc" "mkdir $out; : > $out/plain; : > $out/${world.mark}-program; chmod 4755 $out/*-program" ];
-       }`
-    )
-    const link = path.join(world.directory, "result")
-    const run = await world.yix(["build", "--out-link", link, "-f", file])
-    if (run.code !== 0) {
-      await refused(world, run, 100, [/setuid\.drv/, /-program|Operation not permitted/, /setuid|set-user-ID|Operation not permitted/i])
-      return
+    const program = (mode: string) =>
+      world.write(
+        `mode-${mode}.nix`,
+        `let busybox = (import ${helloExample} { mirror = "file://${mirror.directory}"; }).parts.busybox; in derivation {
+           name = "mode-${mode}"; system = builtins.currentSystem; builder = "\${busybox}/bin/busybox"; MARK = "${world.mark}";
+           args = [ "sh" "-euc" "mkdir $out; : > $out/plain; : > $out/${world.mark}-program; chmod ${mode} $out/*-program" ];
+         }`
+      )
+    for (const mode of ["4755", "2755"]) {
+      const run = await world.yix(["build", "--no-out-link", "-f", program(mode)])
+      // A sandbox may also not let the builder do it in the first place.
+      await refused(world, run, 100, [new RegExp(`mode-${mode}`), /-program/, /set[ug]id|Operation not permitted/])
     }
-    const mode = fs.statSync(path.join(link, `${world.mark}-program`)).mode
-    assert.strictEqual(mode & 0o7777, 0o555)
+    const link = path.join(world.directory, "result")
+    await world.ok(["build", "--out-link", link, "-f", program("755")])
+    assert.strictEqual(fs.statSync(path.join(link, `${world.mark}-program`)).mode & 0o7777, 0o555)
   })
 })
 
@@ -214,7 +215,7 @@ describe("a cut archive", { timeout: 300_000 }, () => {
       `import <nix/fetchurl.nix> { url = "${server.url}/${name}.nar"; name = "${name}"; unpack = true; sha256 = "${digest}"; }`
     for (const place of places) {
       const run = await world.yix(["build", "--no-out-link", "-E", fetch(`cut-${place}`)])
-      assert.include([100, 102], run.code, `cut at ${place}: ${run.stderr}`)
+      assert.include([1, 100, 102], run.code, `cut at ${place}: ${run.stderr}`)
       await refused(world, run, run.code!, [new RegExp(`cut-${place}`)])
     }
     const whole = await world.ok(["build", "--no-out-link", "-E", fetch("whole")])

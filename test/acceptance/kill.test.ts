@@ -58,7 +58,7 @@ describe("yix build, killed at a random moment", { timeout: 300_000 }, () => {
     let text = ""
     child.stderr!.on("data", (bytes: Buffer) => {
       text += bytes.toString()
-      if (/"Started".*"folder"|"folder".*"Started"/.test(text)) child.kill("SIGKILL")
+      if (/"started".*"folder"/.test(text)) child.kill("SIGKILL")
     })
     assert.strictEqual((await run).signal, "SIGKILL")
     const second = await world.yix(["build", "--no-out-link", "--log-format", "json", "-f", file])
@@ -98,7 +98,7 @@ describe("yix build, killed at a random moment", { timeout: 300_000 }, () => {
     for (const run of runs) assert.strictEqual(run.code, 0, run.stderr)
     assert.strictEqual(runs[0]!.stdout, runs[1]!.stdout)
     assert.deepStrictEqual(await world.leftovers(), [])
-    const ran = runs.flatMap(events).filter((event) => event["_tag"] === "LogLine").map((event) => String(event["line"])) // prettier-ignore
+    const ran = runs.flatMap(events).filter((event) => event["event"] === "logline").map((event) => String(event["line"])) // prettier-ignore
     assert.deepStrictEqual(ran.sort(), ["ran folder", "ran generated.nix", "ran part-1", "ran part-2", "ran part-3", "ran whole"])
   })
 })
