@@ -155,13 +155,14 @@ export class World implements Disposable {
     return table.split("\n").filter((line) => line.includes(this.mark)).map((line) => `mount: ${line}`) // prettier-ignore
   }
 
-  /** Anything in the temporary folder, and anything that a builder made outside of the store: builders of these tests put the mark into names. */
+  /** Anything in the temporary folder, scratch directories, and what a builder made outside of the store: builders of these tests put the mark into names. */
   #files(): Array<string> {
     const found = fs.readdirSync(this.temporary).map((name) => `temporary file: ${name}`)
     const walk = (directory: string) => {
       for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {
         const file = path.join(directory, entry.name)
-        if (entry.name.includes(this.mark)) found.push(`file of a builder: ${file}`)
+        if (/^build-[0-9a-z]+-\d+-\d+-/.test(entry.name)) found.push(`scratch directory: ${file}`)
+        else if (entry.name.includes(this.mark)) found.push(`file of a builder: ${file}`)
         else if (entry.isDirectory()) walk(file)
       }
     }
