@@ -24,13 +24,14 @@ const fetchurl = `
 , unpack ? false
 , name ? baseNameOf (toString url)
 , impure ? false
-, system ? "builtin"
+, system ? "" # ignored: older callers pass it
 }:
 
 derivation ({
   builder = "builtin:fetchurl";
   outputHashMode = if unpack || executable then "recursive" else "flat";
-  inherit name url executable unpack system;
+  system = "builtin";
+  inherit name url executable unpack;
   preferLocalBuild = true;
   impureEnvVars = [ "http_proxy" "https_proxy" "ftp_proxy" "all_proxy" "no_proxy" ];
   urls = [ url ];

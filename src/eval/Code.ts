@@ -31,7 +31,7 @@ export class Code {
   how: (typeof Delay)[keyof typeof Delay] = Delay.Thunk
   depth = 0
   slot = 0
-  /** The constant, the LambdaCode or the inner Code, as `how` says. */
+  /** The constant, the frame's code table (where its slots are made when touched), the LambdaCode or the inner Code, as `how` says. */
   payload: unknown = undefined
 
   constructor(run: Run) {
@@ -48,7 +48,7 @@ export class Code {
         let frame = env
         for (let i = this.depth; i > 0; i--) frame = frame[0] as Env
         const value = frame[this.slot]
-        if (value === undefined) return new Thunk(this, env)
+        if (value === undefined) return this.#untouched(frame, env)
         return value instanceof Thunk && value.code === null ? (value.env as Value) : (value as Value)
       }
       case Delay.Function:
@@ -56,6 +56,15 @@ export class Code {
       case Delay.Outer:
         return (this.payload as Code).delay(env[0] as Env)
     }
+  }
+
+  /** A variable whose slot was never touched: its value is made now, unless that is a variable again, which may lead in a circle. */
+  #untouched(frame: Env, env: Env): Value {
+    const code = (this.payload as ReadonlyArray<Code | undefined> | undefined)?.[this.slot]
+    if (code === undefined || code.how === Delay.Variable || code.how === Delay.Outer) return new Thunk(this, env)
+    const value = code.how === Delay.Function ? new Thunk(code, frame) : code.delay(frame)
+    frame[this.slot] = value
+    return value
   }
 }
 

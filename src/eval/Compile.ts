@@ -4,6 +4,8 @@
  * Variables are resolved to (depth, slot) here; constants, variables and functions are known beforehand, so that `delay` makes no thunk for
  * them. Node kinds and their operands: `lang/Syntax.ts`. Bindings (sets, `let`) are in `CompileBindings.ts`, selections in `CompileSelect.ts`.
  */
+import { floatValue, intValue, printNode } from "../lang/Printer.ts"
+import { closestNames } from "../lang/Suggestions.ts"
 import { Kind } from "../lang/Syntax.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { addNumbers, divide, multiply, negate, subtract } from "./Arithmetic.ts"
@@ -24,7 +26,6 @@ import { NixError } from "./NixError.ts"
 import { normalise, resolve } from "./Paths.ts"
 import { resolveVariable, Scope, withDepths } from "./Scope.ts"
 import { findOnSearchPath } from "./SearchPath.ts"
-import { closestNames } from "../lang/Suggestions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { nameOf } from "./Symbols.ts"
 import type { Unit } from "./Unit.ts"
@@ -36,13 +37,9 @@ import { positionSet } from "./PositionSet.ts"
 export const compile = (unit: Unit, node: number, scope: Scope | null, name?: SymbolId): Code => {
   switch (unit.kind(node)) {
     case Kind.Int:
-      return constant(fromBigInt((BigInt(unit.cell(node, 4)) << 32n) | BigInt(unit.cell(node, 3) >>> 0)))
-    case Kind.Float: {
-      const cells = new DataView(new ArrayBuffer(8))
-      cells.setInt32(0, unit.cell(node, 3), true)
-      cells.setInt32(4, unit.cell(node, 4), true)
-      return constant(new NixFloat(cells.getFloat64(0, true)))
-    }
+      return constant(fromBigInt(intValue(unit.nodes, node)))
+    case Kind.Float:
+      return constant(new NixFloat(floatValue(unit.nodes, node)))
     case Kind.String:
       return constant(unit.syntax.strings[unit.cell(node, 3)] as string)
     case Kind.Path:
@@ -75,6 +72,7 @@ const compileVariable = (unit: Unit, node: number, scope: Scope | null): Code =>
     code.how = Delay.Variable
     code.depth = depth
     code.slot = slot
+    code.payload = codes
     return code
   }
   const global = unit.globals.get(symbol)
@@ -247,7 +245,7 @@ const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => 
         if (c !== false) {
           throw mismatch("a Boolean", c, unit.position(at)).during("in the condition of the assert statement", position)
         }
-        throw new NixError("assert", `assertion '${unit.text(at)}' failed`, position)
+        throw new NixError("assert", `assertion '${printNode(unit.syntax, at)}' failed`, position)
       }
     }
     case Kind.Not: {
