@@ -65,6 +65,7 @@ export class NarReader {
   /** Bytes of contents, or of padding, that are still to come. */
   private remaining = 0
   private padding = 0
+  private contentsAt = 0
 
   /** `sizeLimit`: bytes that the whole NAR may have, where somebody announced it; more is an error. */
   constructor(handler: NarHandler, sizeLimit = Number.MAX_SAFE_INTEGER) {
@@ -82,12 +83,35 @@ export class NarReader {
     return this.state === State.done
   }
 
+  /** Inside `fileStart`, `fileData` and `fileEnd`: the offset in the NAR of the file's contents. */
+  get contentsOffset(): number {
+    return this.contentsAt
+  }
+
   /** Takes the next bytes, which are not kept. Throws `NarError`, after which the reader is of no more use. */
   push(chunk: Uint8Array): void {
-    if (chunk.length > this.sizeLimit - this.offset) throw this.fail({ kind: "beyond-size", limit: this.sizeLimit }, this.sizeLimit)
-    let position = 0
-    if (this.carried > 0) position = this.fillCarry(chunk)
-    while (position < chunk.length) {
+    if (this.pushUntilDone(chunk, 0) < chunk.length) {
+      const trailing = this.state === State.done
+      throw this.fail(trailing ? { kind: "trailing" } : { kind: "beyond-size", limit: this.sizeLimit })
+    }
+  }
+
+  /**
+   * Takes bytes of `chunk` from `from` on, up to the end of the NAR where that is reached; gives the index of the first byte not taken. For NARs inside a
+   * larger stream. Throws `NarError`.
+   */
+  pushUntilDone(chunk: Uint8Array, from: number): number {
+    const room = this.sizeLimit - this.offset
+    if (chunk.length - from <= room) return this.take(chunk, from)
+    const taken = this.take(chunk.subarray(0, from + room), from)
+    if (this.state !== State.done) throw this.fail({ kind: "beyond-size", limit: this.sizeLimit }, this.sizeLimit)
+    return taken
+  }
+
+  private take(chunk: Uint8Array, from: number): number {
+    let position = from
+    if (this.carried > 0) position = this.fillCarry(chunk, from)
+    while (position < chunk.length && this.state !== State.done) {
       if (this.state === State.contents) {
         position = this.contents(chunk, position)
         continue
@@ -96,18 +120,18 @@ export class NarReader {
         position = this.contentsPadding(chunk, position)
         continue
       }
-      if (this.state === State.done) throw this.fail({ kind: "trailing" })
       const available = chunk.length - position
       const needed = available < 8 ? 8 : this.needed(chunk, position)
       if (available < needed) {
         this.carry.set(chunk.subarray(position), 0)
         this.carried = available
-        return
+        return chunk.length
       }
       this.token(chunk, position, needed)
       position += needed
       this.at += needed
     }
+    return position
   }
 
   /** Says that no more bytes come. Throws `NarError` where the NAR is not complete. */
@@ -115,9 +139,9 @@ export class NarReader {
     if (this.state !== State.done) throw this.fail({ kind: "truncated" }, this.offset)
   }
 
-  /** Completes the carried string from the start of `chunk`; gives how many of its bytes that took. */
-  private fillCarry(chunk: Uint8Array): number {
-    let position = 0
+  /** Completes the carried string from `chunk`; gives the index of the first byte that did not take. */
+  private fillCarry(chunk: Uint8Array, from: number): number {
+    let position = from
     let needed = this.carried < 8 ? 8 : this.needed(this.carry, 0)
     for (;;) {
       const taken = Math.min(needed - this.carried, chunk.length - position)
@@ -195,6 +219,7 @@ export class NarReader {
       this.remaining = length
       this.padding = length % 8 === 0 ? 0 : 8 - (length % 8)
       this.state = State.contents
+      this.contentsAt = this.at + 8
       this.handler.fileStart(this.entryName, length, this.executable)
       if (length === 0) this.contentsEnd()
       return

@@ -22,6 +22,9 @@ interface NativeModule {
   readonly Blake3Hasher: new () => { update(input: Uint8Array): unknown; digestBuffer(): Uint8Array }
 }
 
+/** The same bytes as a plain array: a Buffer's `slice` is a view, which surprises who was promised a `Uint8Array`. */
+const plain = (buffer: Uint8Array): Uint8Array => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+
 const oneShot =
   (implementation: () => Hasher) =>
   (bytes: Uint8Array): Uint8Array => {
@@ -63,8 +66,8 @@ class NativeHasher implements Hasher {
   }
 
   digest(): Uint8Array {
-    if (this.running !== undefined) return this.running.digestBuffer()
-    return this.native.blake3(this.gathered === undefined ? new Uint8Array(0) : this.gathered.subarray(0, this.used))
+    if (this.running !== undefined) return plain(this.running.digestBuffer())
+    return plain(this.native.blake3(this.gathered === undefined ? new Uint8Array(0) : this.gathered.subarray(0, this.used)))
   }
 
   private gather(bytes: Uint8Array): void {
@@ -82,7 +85,7 @@ class NativeHasher implements Hasher {
 const findNative = (): Blake3Implementation | undefined => {
   try {
     const native = createRequire(import.meta.url)("@napi-rs/blake-hash") as NativeModule
-    return { name: "native", hash: (bytes) => native.blake3(bytes), hasher: () => new NativeHasher(native) }
+    return { name: "native", hash: (bytes) => plain(native.blake3(bytes)), hasher: () => new NativeHasher(native) }
   } catch {
     // An optional package: absent, or built for another platform.
     return undefined
@@ -120,7 +123,7 @@ class NodeHasher implements Hasher {
   }
 
   digest(): Uint8Array {
-    return this.hash.digest()
+    return plain(this.hash.digest())
   }
 }
 
@@ -130,14 +133,14 @@ const privatePrefix = Buffer.from("302e020100300506032b657004220420", "hex")
 
 const provider: CryptoProvider = {
   hash(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array {
-    return algorithm === "blake3" ? blake3Now().hash(bytes) : NodeCrypto.hash(algorithm, bytes, "buffer")
+    return algorithm === "blake3" ? blake3Now().hash(bytes) : plain(NodeCrypto.hash(algorithm, bytes, "buffer"))
   },
   hasher(algorithm: HashAlgorithm): Hasher {
     return algorithm === "blake3" ? blake3Now().hasher() : new NodeHasher(algorithm)
   },
   sign(secretKey: Uint8Array, message: Uint8Array): Uint8Array {
     const key = Buffer.concat([privatePrefix, secretKey.subarray(0, 32)])
-    return NodeCrypto.sign(null, message, { key, format: "der", type: "pkcs8" })
+    return plain(NodeCrypto.sign(null, message, { key, format: "der", type: "pkcs8" }))
   },
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
     if (publicKey.length !== 32 || signature.length !== 64) return false
