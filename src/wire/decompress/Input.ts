@@ -80,6 +80,11 @@ export class Input {
     return whole
   }
 
+  /** At least one and at most `limit` bytes, without copying; some must be there. */
+  pullSome(limit: number): Uint8Array {
+    return this.pull(Math.min(limit, this.pieces[0]!.length - this.offset))
+  }
+
   /** Puts bytes back in front, so that they are taken next. */
   unread(bytes: Uint8Array): void {
     if (bytes.length === 0) return
