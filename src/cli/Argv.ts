@@ -61,7 +61,9 @@ interface Known {
 }
 
 const byLong = new Map<string, Known>(flags.map(([long, , kind]) => [long, { long, kind }]))
-const byShort = new Map<string, Known>(flags.flatMap(([long, short, kind]) => (short === undefined ? [] : [[short, { long, kind }] as const])))
+const byShort = new Map<string, Known>(
+  flags.flatMap(([long, short, kind]) => (short === undefined ? [] : [[short, { long, kind }] as const]))
+)
 
 /** Between the two values of a `pair`. */
 export const pairSeparator = "\0"

@@ -23,7 +23,12 @@ export const Color = GlobalFlag.Setting("color")({
 })
 
 export const Verbose = GlobalFlag.Setting("verbose")({
-  flag: Flag.Boolean("verbose").pipe(Flag.withAlias("v"), Flag.withoutNegation, Flag.atLeast(0), Flag.withDescription("Say more; may be repeated"))
+  flag: Flag.Boolean("verbose").pipe(
+    Flag.withAlias("v"),
+    Flag.withoutNegation,
+    Flag.atLeast(0),
+    Flag.withDescription("Say more; may be repeated")
+  )
 })
 
 export const Quiet = GlobalFlag.Setting("quiet")({

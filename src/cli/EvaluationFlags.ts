@@ -36,15 +36,14 @@ export const evaluationFlags = {
   args: repeated("arg", "NAME EXPR", "Call the root function with this argument, a Nix expression"),
   argstrs: repeated("argstr", "NAME STRING", "Call the root function with this argument, a string"),
   include: repeated("include", "PATH", "Add to the search path for <…>: a directory, or NAME=PATH", "I"),
-  pure: Switch("pure-eval").pipe(Flag.withDescription("Nothing from the machine: no environment, time, search path, or paths outside the store")),
+  pure: Switch("pure-eval").pipe(
+    Flag.withDescription("Nothing from the machine: no environment, time, search path, or paths outside the store")
+  ),
   restrict: Switch("restrict-eval").pipe(Flag.withDescription("Read only what the search path has, fetch only what --allowed-uris has")),
   allowedUris: text("allowed-uris", "URIS", "Prefixes of what may be fetched under --restrict-eval, separated by blanks"),
   noImportFromDerivation: Switch("no-import-from-derivation").pipe(Flag.withDescription("Evaluation may not need builds")),
   system: text("system", "SYSTEM", "What builtins.currentSystem is, such as x86_64-linux"),
-  maxCallDepth: Flag.Int("max-call-depth").pipe(
-    Flag.withDefault(10_000),
-    Flag.withDescription("How deep calls may nest (default 10000)")
-  ),
+  maxCallDepth: Flag.Int("max-call-depth").pipe(Flag.withDefault(10_000), Flag.withDescription("How deep calls may nest (default 10000)")),
   features: repeated("feature", "NAME", "Switch on a language feature: pipe-operators"),
   showTrace: Switch("show-trace").pipe(Flag.withDescription("Show the whole trace of an evaluation error"))
 } as const
@@ -68,7 +67,8 @@ export interface EvaluationInput {
 }
 
 /** The system that this machine builds for. */
-export const currentSystem = (): string => `${os.arch() === "arm64" ? "aarch64" : os.arch() === "x64" ? "x86_64" : os.arch()}-${process.platform}`
+export const currentSystem = (): string =>
+  `${os.arch() === "arm64" ? "aarch64" : os.arch() === "x64" ? "x86_64" : os.arch()}-${process.platform}`
 
 const knownFeatures = ["pipe-operators"]
 
@@ -99,7 +99,8 @@ const sourceOf = (input: EvaluationInput): EvaluationSource | string => {
 
 const argument = (kind: EvaluationArgument["kind"], pair: string): EvaluationArgument | string => {
   const cut = pair.indexOf(pairSeparator)
-  if (cut === -1) return `--${kind === "string" ? "argstr" : "arg"} needs two values, a name and ${kind === "string" ? "a string" : "an expression"}`
+  if (cut === -1)
+    return `--${kind === "string" ? "argstr" : "arg"} needs two values, a name and ${kind === "string" ? "a string" : "an expression"}`
   return { name: fromUnicode(pair.slice(0, cut)), kind, text: fromUnicode(pair.slice(cut + 1)), directory: here() }
 }
 
@@ -119,11 +120,7 @@ export const splitNixPath = (value: string): ReadonlyArray<string> => {
 }
 
 /** The job that the flags describe. */
-export const jobOf = Effect.fnUntraced(function* (
-  input: EvaluationInput,
-  mode: EvaluationMode,
-  options: { readonly readOnly: boolean }
-) {
+export const jobOf = Effect.fnUntraced(function* (input: EvaluationInput, mode: EvaluationMode, options: { readonly readOnly: boolean }) {
   const source = sourceOf(input)
   if (typeof source === "string") return yield* new UsageError({ detail: source })
   const args = [...input.args.map((pair) => argument("expression", pair)), ...input.argstrs.map((pair) => argument("string", pair))]
@@ -142,7 +139,10 @@ export const jobOf = Effect.fnUntraced(function* (
     searchPath: [...input.include, ...splitNixPath(process.env["NIX_PATH"] ?? "")].map(fromUnicode),
     pure: input.pure,
     restrict: input.restrict,
-    allowedUris: Option.getOrElse(input.allowedUris, () => "").split(/\s+/).filter((uri) => uri !== "").map(fromUnicode),
+    allowedUris: Option.getOrElse(input.allowedUris, () => "")
+      .split(/\s+/)
+      .filter((uri) => uri !== "")
+      .map(fromUnicode),
     readOnly: options.readOnly,
     allowImportFromDerivation: !input.noImportFromDerivation,
     system: fromUnicode(Option.getOrElse(input.system, currentSystem)),

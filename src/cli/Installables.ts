@@ -41,13 +41,16 @@ export const installablesOf = Effect.fnUntraced(function* (input: EvaluationInpu
   const evaluator = yield* Evaluator
   const result = yield* evaluator.run(job)
   const derivations = result._tag === "Derivations" ? result.derivations : []
-  return derivations.map(
-    ({ drvPath, outputsToInstall }): Installable => ({ target: { _tag: "Derivation", drvPath, outputs: outputsToInstall }, drvPath })
-  )
+  return derivations.map(({ drvPath, outputsToInstall }): Installable => ({
+    target: { _tag: "Derivation", drvPath, outputs: outputsToInstall },
+    drvPath
+  }))
 })
 
 /** The output names that a target means. */
 export const wantedOutputs = (target: Extract<Target, { readonly _tag: "Derivation" }>) =>
   target.outputs !== undefined
     ? Effect.succeed(target.outputs)
-    : Effect.flatMap(Realiser, (realiser) => Effect.map(realiser.derivation(target.drvPath), (drv): ReadonlyArray<ByteString> => outputNames(drv)))
+    : Effect.flatMap(Realiser, (realiser) =>
+        Effect.map(realiser.derivation(target.drvPath), (drv): ReadonlyArray<ByteString> => outputNames(drv))
+      )

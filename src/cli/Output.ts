@@ -21,7 +21,7 @@ const pause = new Int32Array(new SharedArrayBuffer(4))
 
 /** Writes everything, waiting while a non-blocking pipe is full. */
 const writeAll = (fd: number, bytes: Uint8Array): void => {
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     try {
       offset += fs.writeSync(fd, bytes, offset)
     } catch (error) {

@@ -12,17 +12,17 @@ import { UsageError } from "./Usage.ts"
 const defaultJobs = (): number => Math.max(4, os.availableParallelism())
 
 export const realiseFlags = {
-  keepGoing: Switch("keep-going").pipe(Flag.withAlias("k"), Flag.withDescription("After a failure go on with all that does not depend on it")),
+  keepGoing: Switch("keep-going").pipe(
+    Flag.withAlias("k"),
+    Flag.withDescription("After a failure go on with all that does not depend on it")
+  ),
   maxJobs: Flag.Int("max-jobs").pipe(
     Flag.withAlias("j"),
     Flag.withDefault(defaultJobs()),
     Flag.withDescription("Builds at the same time (default: one a core, at least 4)")
   ),
   timeout: Flag.Int("timeout").pipe(Flag.withDefault(0), Flag.withDescription("Seconds that a build may take (0: no limit)")),
-  maxSilent: Flag.Int("max-silent-time").pipe(
-    Flag.withDefault(0),
-    Flag.withDescription("Seconds that a build may be silent (0: no limit)")
-  )
+  maxSilent: Flag.Int("max-silent-time").pipe(Flag.withDefault(0), Flag.withDescription("Seconds that a build may be silent (0: no limit)"))
 } as const
 
 export interface RealiseInput {

@@ -25,7 +25,7 @@ const yix = Command.make("yix").pipe(
 
 const argv = rewrite(process.argv.slice(2))
 
-runToExit(
-  Command.runWith(yix, { version: manifest.version })(argv).pipe(Effect.provide([Usage.layer, NodeServices.layer])),
-  { debug: argv.includes("--debug=true"), json: argv.includes("--log-format=json") }
-)
+runToExit(Command.runWith(yix, { version: manifest.version })(argv).pipe(Effect.provide([Usage.layer, NodeServices.layer])), {
+  debug: argv.includes("--debug=true"),
+  json: argv.includes("--log-format=json")
+})

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type { Node } from "../castore/Node.ts"
 import type { BlobService } from "../castore/blob/BlobService.ts"
 import type { DirectoryService } from "../castore/directory/DirectoryService.ts"
+import type { BuildError } from "../build/BuildError.ts"
 import { Builder } from "../build/Builder.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { type Derivation, type DerivationOutput, fixedHash, kindOf } from "../nix/Derivation.ts"
@@ -56,6 +57,19 @@ export const buildDerivation = (
 const failed = (input: BuildInput, detail: string, lines: LogLines | undefined, reason: "failed" | "timeout" | "unsupported" = "failed") =>
   new DerivationFailed({ drvPath: input.drvPath, reason, detail, lastLines: [...(lines?.lastLines ?? [])], logged: lines !== undefined })
 
+/** The builder's error with the derivation's name; its log lines are replaced by ours, which know where the whole log is. */
+const builderFailed = (input: BuildInput, error: BuildError, lines: LogLines) => {
+  const { message, exitCode } = error
+  const cut = "lastLines" in error ? message.indexOf(`; last ${error.lastLines.length} log lines:\n`) : -1
+  const detail = cut === -1 ? message : message.slice(0, cut)
+  return failed(
+    input,
+    detail,
+    exitCode === 1 ? undefined : lines,
+    exitCode === 101 ? "timeout" : exitCode === 100 ? "failed" : "unsupported"
+  )
+}
+
 const runBuilder = Effect.fnUntraced(function* (input: BuildInput, reporter: Reporter) {
   const { derivation, drvPath, closure } = input
   const builder = yield* Builder
@@ -70,7 +84,7 @@ const runBuilder = Effect.fnUntraced(function* (input: BuildInput, reporter: Rep
   }
   const built = yield* builder.build(request, { timeout, maxSilent, onLog }).pipe(
     Effect.ensuring(Effect.sync(() => lines.end())),
-    Effect.mapError((error) => failed(input, error.message, lines))
+    Effect.mapError((error) => builderFailed(input, error, lines))
   )
   // Named by path: the request lists outputs in an order of its own.
   if (built.length !== request.outputs.length)
@@ -84,7 +98,8 @@ const runBuilder = Effect.fnUntraced(function* (input: BuildInput, reporter: Rep
     const result = built[at]
     if (result === undefined) return yield* failed(input, `the builder gave no output '${name}'`, lines)
     const references = result.needles.map((index) => byHashPart.get(request.refscanNeedles[index] ?? ""))
-    if (references.includes(undefined)) return yield* failed(input, `the builder names references of '${name}' that nobody asked about`, lines)
+    if (references.includes(undefined))
+      return yield* failed(input, `the builder names references of '${name}' that nobody asked about`, lines)
     arrived.push({ name, path: output.path as StorePath, node: result.node, references: (references as Array<StorePath>).sort() })
   }
   return arrived

@@ -100,7 +100,7 @@ const make = Effect.gen(function* () {
     Context.add(BuildLogs, yield* BuildLogs)
   )
   const slots = yield* Semaphore.make((yield* RealiseOptions).maxJobs)
-  const sharing = yield* Sharing.make<RealiseError>()
+  const sharing = Sharing.make<RealiseError>()
   const known = new Known()
 
   /** A derivation's text is from outside: what is wrong with it is an error of the derivation. */
@@ -286,7 +286,8 @@ const make = Effect.gen(function* () {
   const fetchOf = Effect.fnUntraced(function* (drvPath: StorePath, drv: Derivation) {
     if (drv.outputs.size !== 1) return undefined
     const [[output, { path }]] = drv.outputs as unknown as readonly [readonly [ByteString, { readonly path: StorePath }]]
-    const fetch = known.fetch(path) ?? (drv.builder === "builtin:fetchurl" ? yield* attempt(drvPath, () => fetchOfDerivation(drv)) : undefined)
+    const fetch =
+      known.fetch(path) ?? (drv.builder === "builtin:fetchurl" ? yield* attempt(drvPath, () => fetchOfDerivation(drv)) : undefined)
     return fetch === undefined ? undefined : { output, path, fetch }
   })
 
@@ -306,7 +307,17 @@ const make = Effect.gen(function* () {
       const nar = yield* Effect.mapError(Effect.provideContext(calculateWith(node, "sha256"), services), storeFailure)
       const registrationTime = Math.floor((yield* Clock.currentTimeMillis) / 1000)
       const ca = `text:${printPrefixed({ algorithm: "sha256", digest: sha256 }, "nix32")}`
-      return yield* commit({ path, node, references: [...new Set(references)].sort(), narSize: nar.narSize, narHash: nar.digest, signatures: [], deriver: undefined, ca, registrationTime })
+      return yield* commit({
+        path,
+        node,
+        references: [...new Set(references)].sort(),
+        narSize: nar.narSize,
+        narHash: nar.digest,
+        signatures: [],
+        deriver: undefined,
+        ca,
+        registrationTime
+      })
     })
 
   /** Writes the `.drv` file after those of its inputs. */
@@ -355,12 +366,20 @@ const make = Effect.gen(function* () {
       case "AddSource":
         return Effect.die(new Error("pending"))
       case "Fetch": {
-        const fetch: Fetch = { _tag: request.unpack ? "Tarball" : "Url", url: toUnicode(request.url), name: request.name, hash: request.hash }
+        const fetch: Fetch = {
+          _tag: request.unpack ? "Tarball" : "Url",
+          url: toUnicode(request.url),
+          name: request.name,
+          hash: request.hash
+        }
         const path = pathOfFetch(fetch)
         return Effect.map(path === undefined ? fetched(undefined, fetch) : needFetched(path, fetch), (info) => info.path)
       }
       case "EnsurePath":
-        return Effect.map(lookup(request.path), (info) => Option.isSome(info) || known.fetch(request.path) !== undefined || known.text(request.path) !== undefined)
+        return Effect.map(
+          lookup(request.path),
+          (info) => Option.isSome(info) || known.fetch(request.path) !== undefined || known.text(request.path) !== undefined
+        )
     }
   }
 
@@ -386,7 +405,8 @@ const make = Effect.gen(function* () {
         const drv = yield* derivation(drvPath)
         const before = yield* presentAll(drvPath, drv)
         if (before === undefined) {
-          const detail = "checking compares with what was built before, and not all outputs are in the store; build it without --check first"
+          const detail =
+            "checking compares with what was built before, and not all outputs are in the store; build it without --check first"
           return yield* new DerivationFailed({ drvPath, reason: "unsupported", detail, lastLines: [], logged: false })
         }
         const closure = yield* needInputs(drvPath, drv)
@@ -429,7 +449,9 @@ const make = Effect.gen(function* () {
 const severalFailures = (failures: ReadonlyArray<{ readonly error: RealiseError }>): RealiseError =>
   failures.length === 1
     ? failures[0]!.error
-    : new RealiseFailed({ failures: [...new Set(failures.flatMap(({ error }) => (error._tag === "RealiseFailed" ? error.failures : [error])))] })
+    : new RealiseFailed({
+        failures: [...new Set(failures.flatMap(({ error }) => (error._tag === "RealiseFailed" ? error.failures : [error])))]
+      })
 
 const narHashText = (digest: Uint8Array) => printHash({ algorithm: "sha256", digest }, "sri")
 

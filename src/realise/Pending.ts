@@ -15,7 +15,10 @@ import type { Derivation } from "../nix/Derivation.ts"
 import { hashPart, baseName, type StorePath } from "../nix/StorePath.ts"
 import type { PathInfo } from "../store/PathInfo.ts"
 
-export const calculateWith = (node: Node, algorithm: NixHashAlgorithm): Effect.Effect<{ narSize: number; digest: Uint8Array }, CastoreError, BlobService | DirectoryService> =>
+export const calculateWith = (
+  node: Node,
+  algorithm: NixHashAlgorithm
+): Effect.Effect<{ narSize: number; digest: Uint8Array }, CastoreError, BlobService | DirectoryService> =>
   Effect.gen(function* () {
     const blobs = yield* BlobService
     const directories = yield* DirectoryService
@@ -61,6 +64,9 @@ export const requestFor = (derivation: Derivation, closure: ReadonlyMap<StorePat
   }
 }
 
-export const fetchFailure = (error: { readonly message: string }, _what: StorePath | undefined) => new FetchFailure({ detail: error.message, code: 1 })
-export const fetchOfDerivation = (_: Derivation): Fetch => { throw new Error("pending") }
+export const fetchFailure = (error: { readonly message: string }, _what: StorePath | undefined) =>
+  new FetchFailure({ detail: error.message, code: 1 })
+export const fetchOfDerivation = (_: Derivation): Fetch => {
+  throw new Error("pending")
+}
 export const pathOfFetch = (_: Fetch): StorePath | undefined => undefined

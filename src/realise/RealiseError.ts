@@ -8,7 +8,7 @@ import type { IoFailure } from "../eval/IoRequest.ts"
 /** A builder ended badly, or what it left cannot be taken. */
 export class DerivationFailed extends Schema.TaggedError<DerivationFailed>()("DerivationFailed", {
   drvPath: Schema.String,
-  /** "failed": exit status, signal, missing or unacceptable output; "timeout": it ran or was silent for too long. */
+  /** "failed": exit status, signal, missing or unacceptable output; "timeout": it ran or was silent for too long; "unsupported": it could not be tried. */
   reason: Schema.Literals(["failed", "timeout", "unsupported"]),
   /** One sentence. */
   detail: Schema.String,
@@ -25,7 +25,7 @@ export class DerivationFailed extends Schema.TaggedError<DerivationFailed>()("De
         ? ""
         : `\nlast ${this.lastLines.length} log line${this.lastLines.length === 1 ? "" : "s"}:\n${this.lastLines.map((line) => `> ${line}`).join("\n")}`
     const hint = this.logged ? `\nthe whole log: yix log ${this.drvPath}` : ""
-    return `builder for '${this.drvPath}' ${this.reason === "timeout" ? "timed out" : "failed"}: ${this.detail}${tail}${hint}`
+    return `cannot build '${this.drvPath}': ${this.detail}${tail}${hint}`
   }
 }
 
@@ -123,7 +123,7 @@ export class DependencyFailed extends Schema.TaggedError<DependencyFailed>()("De
     return combineExitCodes(this.roots.map((root) => (root as RealiseError).exitCode))
   }
   override get message(): string {
-    return `'${this.drvPath}' cannot be built: ${this.inputs.length === 1 ? "its input" : "its inputs"} ${this.inputs.map((i) => `'${i}'`).join(", ")} failed`
+    return `cannot build '${this.drvPath}': ${this.inputs.length === 1 ? "its input" : "its inputs"} ${this.inputs.map((i) => `'${i}'`).join(", ")} failed`
   }
 }
 

@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
-import { BuildFailed } from "../../src/build/BuildError.ts"
+import { BuilderFailed } from "../../src/build/BuildError.ts"
 import { BlobService } from "../../src/castore/blob/BlobService.ts"
 import { hashBytes, printHash } from "../../src/nix/Hash.ts"
 import { toBytes } from "../../src/nix/Bytes.ts"
@@ -80,7 +80,7 @@ describe("realising derivations", () => {
     const { built, fake } = counting(sleeping)
     return Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(build([top], [top, right, left, foot]))
-      yield* TestClock.adjust("3 seconds")
+      for (let turn = 0; turn < 1000 && fiber.pollUnsafe() === undefined; turn++) yield* TestClock.adjust("100 millis")
       const [realised] = yield* Fiber.join(fiber)
       assert.deepStrictEqual(built.toSorted(), ["foot", "left", "right", "top"])
       assert.strictEqual(realised!.outputs[0]!.path, top.out())
@@ -133,7 +133,10 @@ describe("realising derivations", () => {
     return Effect.gen(function* () {
       const [realised] = yield* build([made], [made])
       for (const { path } of realised!.outputs) assert.strictEqual(yield* contentOf(path), `I am ${path.slice(1)}`)
-      assert.deepStrictEqual(realised!.outputs.map(({ name, path }) => [name, path]), ["dev", "doc", "lib", "out"].map((n) => [n, made.out(n)]))
+      assert.deepStrictEqual(
+        realised!.outputs.map(({ name, path }) => [name, path]),
+        ["dev", "doc", "lib", "out"].map((n) => [n, made.out(n)])
+      )
     }).pipe(Effect.provide(world({ build: fake })))
   })
 
@@ -177,7 +180,10 @@ describe("sharing and interruption", () => {
       assert.deepStrictEqual(log, ["began shared"])
       yield* Fiber.interrupt(two)
       assert.deepStrictEqual(log, ["began shared", "killed shared"])
-      assert.deepStrictEqual(events.map((event) => event._tag), ["Started", "Cancelled"])
+      assert.deepStrictEqual(
+        events.map((event) => event._tag),
+        ["Started", "Cancelled"]
+      )
     }).pipe(Effect.provide(world({ build: fake })), Effect.provideService(EventSink, sink))
   })
 
@@ -234,7 +240,7 @@ describe("failures", () => {
       names.includes(nameOfRequest(request))
         ? Effect.andThen(
             Effect.sync(() => options.onLog(new TextEncoder().encode(`${Array.from({ length: 30 }, (_, i) => `line ${i}`).join("\n")}\n`))),
-            Effect.fail(new BuildFailed({ detail: "exit status 1" }))
+            Effect.fail(new BuilderFailed({ status: 1, signal: undefined, lastLines: [] }))
           )
         : echo(request, options)
 
@@ -287,7 +293,7 @@ describe("failures", () => {
             Deferred.succeed(began, undefined),
             Effect.onInterrupt(Effect.never, () => Effect.sync(() => void (killed = true)))
           )
-        : Effect.andThen(Deferred.await(began), Effect.fail(new BuildFailed({ detail: "exit status 1" })))
+        : Effect.andThen(Deferred.await(began), Effect.fail(new BuilderFailed({ status: 1, signal: undefined, lastLines: [] })))
     return Effect.gen(function* () {
       const error = yield* Effect.flip(build([slow, bad], [slow, bad]))
       assert.strictEqual(error._tag, "DerivationFailed")
@@ -322,7 +328,8 @@ describe("failures", () => {
         { _tag: "Derivation", drvPath: unknown.drvPath, outputs: undefined },
         { _tag: "Derivation", drvPath: made.drvPath, outputs: ["lib"] },
         { _tag: "Path", path: unknown.out() }
-      ] as const) messages.push((yield* Effect.flip(realiser.realise([target]))).message)
+      ] as const)
+        messages.push((yield* Effect.flip(realiser.realise([target]))).message)
       assert.include(messages[0]!, "no evaluation has made this derivation")
       assert.include(messages[1]!, "has no output 'lib', only out")
       assert.include(messages[2]!, `path '${unknown.out()}' is not in the store`)
@@ -342,7 +349,10 @@ describe("failures", () => {
 describe("fixed outputs", () => {
   const text = "the source\n"
   const sha256 = hashBytes("sha256", toBytes(text))
-  const writes = (contents: string): FakeBuild => (request) => Effect.succeed(request.outputs.map(() => contents))
+  const writes =
+    (contents: string): FakeBuild =>
+    (request) =>
+      Effect.succeed(request.outputs.map(() => contents))
 
   it.effect("the right content is committed with a content address that is its declared hash (D2)", () => {
     const made = derive("source", { fixed: { algorithm: "sha256", hash: printHash(sha256, "base16") } })

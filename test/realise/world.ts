@@ -90,7 +90,10 @@ export const file = (text: string, executable = false): Effect.Effect<FileNode, 
 /** A world whose builder writes files. */
 export const world = (options: {
   readonly build?: FakeBuild
-  readonly fetch?: (fetch: Fetch, onProgress: ((progress: FetchProgress) => void) | undefined) => Effect.Effect<PathInfo, FetchError, BlobService>
+  readonly fetch?: (
+    fetch: Fetch,
+    onProgress: ((progress: FetchProgress) => void) | undefined
+  ) => Effect.Effect<PathInfo, FetchError, BlobService>
   readonly store?: typeof LocalStore.layerMemory
 }) => {
   const builder = Layer.effect(
@@ -128,7 +131,9 @@ export const world = (options: {
 
 /** A builder that writes its name and the outputs it was given into each output. */
 export const echo: FakeBuild = (request) =>
-  Effect.succeed(request.outputs.map((output) => `${nameOfRequest(request)} made ${output}\n${request.inputs.map((i) => i.name).join("\n")}\n`))
+  Effect.succeed(
+    request.outputs.map((output) => `${nameOfRequest(request)} made ${output}\n${request.inputs.map((i) => i.name).join("\n")}\n`)
+  )
 
 /** Collects events. */
 export const collector = () => {

@@ -40,7 +40,11 @@ export const buildCommand = Command.make(
         const installables = yield* installablesOf(input, { readOnly: false })
         const realiser = yield* Realiser
         const realised = yield* realiser.realise(installables.map(({ target }) => target))
-        if (!input.noOutLink) yield* links(Option.getOrElse(input.outLink, () => "result"), realised)
+        if (!input.noOutLink)
+          yield* links(
+            Option.getOrElse(input.outLink, () => "result"),
+            realised
+          )
         return realised
       }),
       options

@@ -30,9 +30,7 @@ export const logCommand = Command.make(
       Effect.gen(function* () {
         const logs = yield* BuildLogs
         const infos = yield* PathInfoService
-        const drvPath = isDerivationPath(storePath)
-          ? storePath
-          : Option.getOrUndefined(yield* infos.get(storePath))?.deriver
+        const drvPath = isDerivationPath(storePath) ? storePath : Option.getOrUndefined(yield* infos.get(storePath))?.deriver
         return drvPath === undefined ? undefined : yield* logs.read(drvPath)
       })
     )
