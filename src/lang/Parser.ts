@@ -129,11 +129,12 @@ class Parser extends BindingParser {
         return buffer.node3(Kind.If, start, lexer.previousEnd, condition, then, otherwise)
       }
       case Token.Let: {
+        // From after the word, so that an empty `let in` has a span too.
+        const from = lexer.end
         lexer.next()
         if (this.at(Token.OpenBrace)) return this.pipes(this.legacyLet(start))
         const base = buffer.depth
         const pathBase = this.bindings.paths.length
-        const from = lexer.start
         this.bindingList(Token.In, base)
         let dynamic = false
         for (let i = base; i < buffer.depth && !dynamic; i += recordCells) {

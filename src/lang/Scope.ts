@@ -178,6 +178,12 @@ export const checkScopes = (syntax: Syntax, isGlobal: (name: ByteString) => bool
       case Kind.Negate:
         push(nodes[node + 3]!)
         break
+      case Kind.Greater:
+      case Kind.LessOrEqual:
+        // `a > b` is `b < a`, so that of two mistakes the right one comes first.
+        push(nodes[node + 3]!)
+        push(nodes[node + 4]!)
+        break
       default:
         push(nodes[node + 4]!)
         push(nodes[node + 3]!)

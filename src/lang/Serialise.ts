@@ -1,0 +1,133 @@
+/**
+ * Syntax trees as bytes, for a cache on disk.
+ *
+ * Layout, all numbers 32 bits little-endian:
+ *
+ *     magic · version · total bytes · checksum (2) · source bytes · root · cells · symbols · strings · symbol bytes · string bytes
+ *     cells… · symbol lengths… · string lengths… · symbols' bytes · strings' bytes · zeros to a multiple of 4
+ *
+ * The source is not in it, only its length: whoever keeps the cache knows which source it is for. `decode` believes nothing: length,
+ * checksum, and every operand of every node are checked, so that corrupt bytes give `undefined` and never a wrong tree. The version
+ * changes whenever the meaning of the bytes does (also when `Kind` does). Pure.
+ */
+import type { ByteString } from "../nix/Bytes.ts"
+import type { Origin, Syntax } from "./Syntax.ts"
+import { isWellFormed } from "./WellFormed.ts"
+
+/** "yixT"; on a big-endian machine it reads differently and nothing is decoded. */
+const magic = 0x54786979
+const version = 1
+const headerCells = 12
+
+/** Two independent sums over 32-bit words, both aware of their order. */
+const checksum = (words: Int32Array, from: number): readonly [number, number] => {
+  let a = 0x811c9dc5 | 0
+  let b = 0x5bd1e995 | 0
+  for (let i = from; i < words.length; i++) {
+    const word = words[i]!
+    a = Math.imul(a ^ word, 0x01000193)
+    b = (((b << 5) | (b >>> 27)) + word) | 0
+  }
+  return [a, b]
+}
+
+const totalLength = (texts: ReadonlyArray<ByteString>): number => {
+  let sum = 0
+  for (const text of texts) sum += text.length
+  return sum
+}
+
+/** A tree as bytes. */
+export const encode = (syntax: Syntax): Uint8Array => {
+  const { nodes, symbols, strings } = syntax
+  const symbolBytes = totalLength(symbols)
+  const stringBytes = totalLength(strings)
+  const lengths = headerCells + nodes.length
+  const text = (lengths + symbols.length + strings.length) * 4
+  const words = new Int32Array(Math.ceil((text + symbolBytes + stringBytes) / 4))
+  const bytes = new Uint8Array(words.buffer)
+  words[0] = magic
+  words[1] = version
+  words[2] = bytes.length
+  words[5] = syntax.source.length
+  words[6] = syntax.root
+  words[7] = nodes.length
+  words[8] = symbols.length
+  words[9] = strings.length
+  words[10] = symbolBytes
+  words[11] = stringBytes
+  words.set(nodes, headerCells)
+  let length = lengths
+  let byte = text
+  for (const texts of [symbols, strings]) {
+    for (const item of texts) {
+      words[length++] = item.length
+      for (let i = 0; i < item.length; i++) bytes[byte + i] = item.charCodeAt(i)
+      byte += item.length
+    }
+  }
+  const [a, b] = checksum(words, 5)
+  words[3] = a
+  words[4] = b
+  return bytes
+}
+
+const chunk = 0x2000
+const utf8 = new TextDecoder()
+
+const latin1 = (bytes: Uint8Array): ByteString => {
+  let all = 0
+  for (let i = 0; i < bytes.length; i++) all |= bytes[i]!
+  // ASCII is the same in UTF-8, which is decoded at memory speed.
+  if (all < 0x80) return utf8.decode(bytes)
+  let text = ""
+  for (let i = 0; i < bytes.length; i += chunk)
+    text += String.fromCharCode.apply(null, bytes.subarray(i, i + chunk) as unknown as Array<number>)
+  return text
+}
+
+/** Cuts `count` texts, whose lengths stand in `words` from `at` on, out of a text; `undefined` unless they fill it. */
+const cut = (words: Int32Array, at: number, count: number, text: ByteString): Array<ByteString> | undefined => {
+  const texts: Array<ByteString> = []
+  let from = 0
+  for (let i = 0; i < count; i++) {
+    const length = words[at + i]!
+    if (length < 0 || length > text.length - from) return undefined
+    texts.push(text.substring(from, from + length))
+    from += length
+  }
+  return from === text.length ? texts : undefined
+}
+
+/** The tree in the bytes that `encode` made for this source; `undefined` for anything else. Keeps no reference to `bytes`. */
+export const decode = (bytes: Uint8Array, source: ByteString, origin: Origin, baseDirectory: ByteString): Syntax | undefined => {
+  if (bytes.length < headerCells * 4 || bytes.length % 4 !== 0) return undefined
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+  const words = new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4)
+  if (words[0] !== magic || words[1] !== version || words[2] !== bytes.length || words[5] !== source.length) return undefined
+  const [a, b] = checksum(words, 5)
+  if (words[3] !== a || words[4] !== b) return undefined
+  const [root, cells, symbolCount, stringCount, symbolBytes, stringBytes] = words.subarray(6, headerCells) as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number
+  ]
+  if (cells < 0 || symbolCount < 0 || stringCount < 0 || symbolBytes < 0 || stringBytes < 0) return undefined
+  const text = (headerCells + cells + symbolCount + stringCount) * 4
+  if (Math.ceil((text + symbolBytes + stringBytes) / 4) * 4 !== bytes.length) return undefined
+  const lengths = headerCells + cells
+  const symbols = cut(words, lengths, symbolCount, latin1(aligned.subarray(text, text + symbolBytes)))
+  const strings = cut(
+    words,
+    lengths + symbolCount,
+    stringCount,
+    latin1(aligned.subarray(text + symbolBytes, text + symbolBytes + stringBytes))
+  )
+  if (symbols === undefined || strings === undefined) return undefined
+  const nodes = words.slice(headerCells, lengths)
+  if (!isWellFormed(nodes, root, { sourceLength: source.length, symbolCount, stringCount })) return undefined
+  return { origin, baseDirectory, source, nodes, symbols, strings, root }
+}
