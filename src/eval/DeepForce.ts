@@ -45,7 +45,8 @@ export const deepForce = (value: Value): Value => {
         batch(v.size, (slot) =>
           inAttribute(v, slot, () => {
             const inner = force(v.at(slot))
-            v.settle(slot, inner)
+            // A list keeps its thunk: printing tells lists apart by it.
+            if (!Array.isArray(inner)) v.settle(slot, inner)
             if (needsMore(inner)) visit(inner)
           })
         )
@@ -53,7 +54,7 @@ export const deepForce = (value: Value): Value => {
         batch(v.length, (i) =>
           inElement(i, () => {
             const inner = force(v[i] as Value)
-            v[i] = inner
+            if (!Array.isArray(inner)) v[i] = inner
             if (needsMore(inner)) visit(inner)
           })
         )

@@ -40,18 +40,15 @@ const atom = (value: Value): ByteString | undefined => {
   return undefined
 }
 
-/** Lists of up to two elements are held inline by Nix and so never count as seen before. */
-const inlineList = 2
-
 /** The value as far as it is evaluated. */
 export const printValue = (value: Value): ByteString => {
   const out: Array<string> = []
   const seen = new Set<object>()
-  const print = (v: Value): void => {
-    if (v instanceof Thunk) {
-      if (v.code !== null) return void out.push("<CODE>")
-      return print(v.env as Value)
-    }
+  // A set seen before is marked, wherever it comes from; a list only where the very same variable or element stands, which here is the thunk, or
+  // the list itself where no thunk is left.
+  const print = (cell: Value, root = false): void => {
+    const v = cell instanceof Thunk && cell.code === null ? (cell.env as Value) : cell
+    if (v instanceof Thunk) return void out.push("<CODE>")
     const text = atom(v)
     if (text !== undefined) out.push(text)
     else if (v instanceof AttributeSet) {
@@ -68,9 +65,9 @@ export const printValue = (value: Value): ByteString => {
       }
       out.push("}")
     } else if (Array.isArray(v)) {
-      if (v.length > inlineList) {
-        if (seen.has(v)) return void out.push(mark("repeated"))
-        seen.add(v)
+      if (v.length > 0 && !root) {
+        if (seen.has(cell as object)) return void out.push(mark("repeated"))
+        seen.add(cell as object)
       }
       out.push("[ ")
       for (const element of v) {
@@ -82,7 +79,7 @@ export const printValue = (value: Value): ByteString => {
     else if (v instanceof Builtin) out.push("<PRIMOP>")
     else out.push("<PRIMOP-APP>")
   }
-  print(value)
+  print(value, true)
   return out.join("")
 }
 
