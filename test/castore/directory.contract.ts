@@ -46,7 +46,10 @@ export const directoryContract = (driver: DirectoryContract): void => {
     Effect.gen(function* () {
       const service = yield* DirectoryService
       assert.deepStrictEqual(Option.getOrThrow(yield* service.get(Digest.empty)), of())
-      assert.deepStrictEqual([...(yield* Stream.runCollect(service.getRecursive(Digest.empty)))], [of()])
+      assert.deepStrictEqual(
+        [...(yield* Stream.runCollect(service.getRecursive(Digest.empty)))],
+        [{ digest: Digest.empty, directory: of() }]
+      )
       assert.deepStrictEqual([...(yield* service.putMany([]))], [])
       assert.deepStrictEqual([...(yield* service.putMany([of()]))], [Digest.empty])
     }))
@@ -59,8 +62,11 @@ export const directoryContract = (driver: DirectoryContract): void => {
       const root = of(directory("a", middle), directory("b", leaf), directory("c", middle))
       yield* service.putMany([leaf, middle, root])
       const all = yield* Stream.runCollect(service.getRecursive(Directory.digest(root)))
-      assert.deepStrictEqual([...all].map(Directory.digest).sort(), [root, middle, leaf].map(Directory.digest).sort())
-      assert.deepStrictEqual(all[0], root)
+      assert.deepStrictEqual(
+        [...all].map(({ directory }) => Directory.digest(directory)).sort(),
+        [root, middle, leaf].map(Directory.digest).sort()
+      )
+      assert.deepStrictEqual(all[0], { digest: Directory.digest(root), directory: root })
       assert.deepStrictEqual([...(yield* Stream.runCollect(service.getRecursive(Directory.digest(of(file("zz", 9))))))], [])
     }))
 
@@ -75,7 +81,7 @@ export const directoryContract = (driver: DirectoryContract): void => {
       const top = chain[chain.length - 1]!
       assert.strictEqual(Directory.size(top), 2000 + 3000 + 3000)
       const all = yield* Stream.runCollect(service.getRecursive(Directory.digest(top)))
-      assert.strictEqual(new Set([...all].map(Directory.digest)).size, 1 + 2000 + 3000)
+      assert.strictEqual(new Set([...all].map(({ directory }) => Directory.digest(directory))).size, 1 + 2000 + 3000)
       assert.strictEqual(all.length, 5001)
     }))
 

@@ -5,13 +5,13 @@
  * even after a power loss, and what a killed process leaves is its session's directory, which the next one sweeps away.
  * Storing a blob that is there already mends it when it was damaged: rows are compared, files that turned out corrupt were moved aside by their reader.
  */
-import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, statSync, unlinkSync, writeSync } from "node:fs"
+import { closeSync, fdatasync, fsync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { attempt, type CastoreError, CorruptData, MissingData } from "../CastoreError.ts"
+import { attempt, type CastoreError, CorruptData, MissingData, StoreUnavailable } from "../CastoreError.ts"
 import * as Digest from "../Digest.ts"
 import { type Connection, LocalDatabase } from "../local/LocalDatabase.ts"
 import { BlobService } from "./BlobService.ts"
@@ -33,6 +33,12 @@ const transactionBytes = 8 << 20
 
 const shardOf = (directory: string, digest: Digest.Digest): string => join(directory, "blobs", digest.slice(0, 2))
 const fileOf = (directory: string, digest: Digest.Digest): string => join(shardOf(directory, digest), digest)
+
+interface WrittenFile {
+  readonly fd: number
+  readonly path: string
+  readonly digest: Digest.Digest
+}
 
 type BlobRow = readonly [size: number, data: Uint8Array | null]
 
@@ -132,33 +138,72 @@ export const make = Effect.fnUntraced(function* (options: LocalBlobOptions = {})
     return row !== undefined && isWhole(digest, row)
   }
 
-  /** Syncs a finished temporary file and moves it to its place. */
-  const settle = (fd: number, temporary: string, digest: Digest.Digest): void => {
-    if (syncing) fdatasyncSync(fd)
-    const shard = shardOf(directory, digest)
-    mkdirSync(shard, { recursive: true })
-    renameSync(temporary, fileOf(directory, digest))
-    if (!syncing) return
-    const shardFd = openSync(shard, "r")
-    try {
-      fsyncSync(shardFd)
-    } finally {
-      closeSync(shardFd)
-    }
-  }
+  /** Moves finished temporary files to their places: synced first, at the same time, and their directories afterwards. */
+  const settle = Effect.fnUntraced(function* (files: ReadonlyArray<WrittenFile>) {
+    if (syncing)
+      yield* syncAll(
+        files.map(({ fd }) => fd),
+        fdatasync
+      )
+    const shards = yield* attempt(directory, "write a blob", () => {
+      const touched = new Set(files.map(({ digest }) => shardOf(directory, digest)))
+      for (const shard of touched) mkdirSync(shard, { recursive: true })
+      for (const { path, digest } of files) renameSync(path, fileOf(directory, digest))
+      return syncing ? [...touched] : []
+    })
+    if (shards.length === 0) return
+    yield* Effect.acquireUseRelease(
+      attempt(directory, "write a blob", () => shards.map((shard) => openSync(shard, "r"))),
+      (fds) => syncAll(fds, fsync),
+      (fds) => Effect.sync(() => fds.forEach((fd) => closeSync(fd)))
+    )
+  })
 
-  const storeFile = (temporary: string, digest: Digest.Digest, bytes: Uint8Array): void => {
-    const fd = openSync(temporary, "wx", 0o444)
-    try {
-      writeFully(fd, bytes)
-      settle(fd, temporary, digest)
-    } catch (cause) {
-      unlinkSync(temporary)
-      throw cause
-    } finally {
-      closeSync(fd)
-    }
-  }
+  const syncAll = (fds: ReadonlyArray<number>, sync: (fd: number, done: (error: Error | null) => void) => void) =>
+    Effect.forEach(
+      fds,
+      (fd) =>
+        Effect.callback<void, CastoreError>((resume) =>
+          sync(fd, (cause) =>
+            resume(
+              cause === null
+                ? Effect.void
+                : Effect.fail(new StoreUnavailable({ store: directory, operation: "sync a blob to the disk", cause }))
+            )
+          )
+        ),
+      { concurrency: 8, discard: true }
+    )
+
+  /** A temporary file that is closed at the end, and removed unless it was settled. */
+  const temporaryFile = Effect.gen(function* () {
+    const session = yield* database.beginSession
+    return yield* Effect.acquireRelease(
+      attempt(directory, "write a blob", () => {
+        const path = session.temporary()
+        return { fd: openSync(path, "wx", 0o444), path }
+      }),
+      ({ fd, path }) =>
+        Effect.sync(() => {
+          closeSync(fd)
+          rmSync(path, { force: true })
+        })
+    )
+  })
+
+  const storeFiles = (blobs: ReadonlyArray<readonly [Digest.Digest, Uint8Array]>) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const files: Array<WrittenFile> = []
+        for (const [digest, bytes] of blobs) {
+          const file = yield* temporaryFile
+          yield* attempt(directory, "write a blob", () => writeFully(file.fd, bytes))
+          files.push({ ...file, digest })
+        }
+        // Not to be interrupted between a rename and its sync: the row that follows vouches for both.
+        yield* Effect.uninterruptible(settle(files))
+      })
+    )
 
   const putMany = Effect.fnUntraced(function* (blobs: ReadonlyArray<Uint8Array>) {
     const digests: Array<Digest.Digest> = []
@@ -170,12 +215,10 @@ export const make = Effect.fnUntraced(function* (options: LocalBlobOptions = {})
       from = to
       const own = part.map(Digest.ofBytes)
       digests.push(...own)
-      for (let i = 0; i < part.length; i++) {
-        const bytes = part[i]!
-        if (bytes.length <= inlineLimit) continue
-        if (yield* database.read("look for a blob", (connection) => has(connection, own[i]!))) continue
-        const session = yield* database.beginSession
-        yield* attempt(directory, "write a blob", () => storeFile(session.temporary(), own[i]!, bytes))
+      const large = new Map(own.map((digest, i) => [digest, part[i]!] as const).filter(([, bytes]) => bytes.length > inlineLimit))
+      if (large.size > 0) {
+        const missing = yield* database.read("look for blobs", (connection) => [...large].filter(([digest]) => !has(connection, digest)))
+        if (missing.length > 0) yield* storeFiles(missing)
       }
       yield* database.write("store blobs", (connection) => {
         for (let i = 0; i < part.length; i++) {
@@ -194,7 +237,6 @@ export const make = Effect.fnUntraced(function* (options: LocalBlobOptions = {})
         let size = 0
         const hasher = Digest.incremental()
         let file: { readonly fd: number; readonly path: string } | undefined
-        let settled = false
         yield* Stream.runForEachArray(bytes, (pieces) =>
           Effect.gen(function* () {
             if (file === undefined) {
@@ -203,18 +245,7 @@ export const make = Effect.fnUntraced(function* (options: LocalBlobOptions = {})
                 size += piece.length
               }
               if (size <= inlineLimit) return
-              const session = yield* database.beginSession
-              file = yield* Effect.acquireRelease(
-                attempt(directory, "write a blob", () => {
-                  const path = session.temporary()
-                  return { fd: openSync(path, "wx", 0o444), path }
-                }),
-                ({ fd, path }) =>
-                  Effect.sync(() => {
-                    closeSync(fd)
-                    if (!settled) unlinkSync(path)
-                  })
-              )
+              file = yield* temporaryFile
               pieces = small as [Uint8Array, ...Array<Uint8Array>]
               small = []
             } else {
@@ -242,12 +273,7 @@ export const make = Effect.fnUntraced(function* (options: LocalBlobOptions = {})
         const digest = hasher.end()
         const { fd, path } = file
         if (!(yield* database.read("look for a blob", (connection) => has(connection, digest)))) {
-          yield* Effect.uninterruptible(
-            attempt(directory, "write a blob", () => {
-              settle(fd, path, digest)
-              settled = true
-            })
-          )
+          yield* Effect.uninterruptible(settle([{ fd, path, digest }]))
         }
         yield* database.write("store a blob", (connection) => connection.run(insert, Digest.toBytes(digest), size, null))
         return { digest, size }

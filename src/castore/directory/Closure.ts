@@ -9,6 +9,7 @@ import { type CastoreError, InvalidData, MissingData } from "../CastoreError.ts"
 import * as Digest from "../Digest.ts"
 import * as Directory from "../Directory.ts"
 import type { Directory as DirectoryData } from "../Node.ts"
+import type { StoredDirectory } from "./DirectoryService.ts"
 
 export interface EncodedDirectory {
   readonly digest: Digest.Digest
@@ -57,7 +58,7 @@ export const descend = (
   store: string,
   root: Digest.Digest,
   getMany: (digests: ReadonlyArray<Digest.Digest>) => Effect.Effect<ReadonlyArray<Option.Option<DirectoryData>>, CastoreError>
-): Stream.Stream<DirectoryData, CastoreError> =>
+): Stream.Stream<StoredDirectory, CastoreError> =>
   Stream.suspend(() => {
     const seen = new Set([root])
     const queue = [root]
@@ -66,14 +67,14 @@ export const descend = (
       const digests = queue.slice(next, next + levelLimit)
       next += digests.length
       return Effect.flatMap(getMany(digests), (answers) => {
-        const found: Array<DirectoryData> = []
+        const found: Array<StoredDirectory> = []
         for (let i = 0; i < answers.length; i++) {
           const answer = answers[i]!
           if (Option.isNone(answer)) {
             if (digests[i] === root) return Effect.succeed([found, Option.none()] as const)
             return Effect.fail(new MissingData({ store, kind: "directory", digest: Digest.toText(digests[i]!) }))
           }
-          found.push(answer.value)
+          found.push({ digest: digests[i]!, directory: answer.value })
           for (const { node } of answer.value.entries) {
             if (node._tag !== "Directory" || seen.has(node.digest)) continue
             seen.add(node.digest)

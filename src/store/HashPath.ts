@@ -1,0 +1,70 @@
+/**
+ * Hashing a host path without storing it, for evaluation that only computes store paths. Synchronous: runs inside the evaluator's thread.
+ */
+import { HostTree, type HostTreeOptions } from "../castore/ingest/HostTree.ts"
+import { UnsupportedFile } from "../castore/ingest/SourceError.ts"
+import { type ByteString, toUnicode } from "../nix/Bytes.ts"
+import * as Crypto from "../nix/Crypto.ts"
+import type { NixHashAlgorithm } from "../nix/Hash.ts"
+import { NarWriter } from "../nix/NarWriter.ts"
+
+export interface HashPathOptions extends HostTreeOptions {
+  /** Hash the contents of a regular file instead of a NAR. Default false. */
+  readonly flat?: boolean | undefined
+  /** Default `sha256`. */
+  readonly algorithm?: NixHashAlgorithm | undefined
+}
+
+/** Files are read in pieces of this size. */
+const bufferSize = 1 << 20
+
+/** The hash of a NAR of what lies at `path` (as bytes), or of a file's contents. Throws `SourceError`, or `NarError` for a tree that no NAR can hold. */
+export const hashPath = (path: ByteString, options: HashPathOptions = {}): Uint8Array => {
+  const hasher = Crypto.hasher(options.algorithm ?? "sha256")
+  const buffer = new Uint8Array(bufferSize)
+  const tree = new HostTree(path, options)
+  if (options.flat === true) {
+    const event = tree.next()
+    if (event?._tag !== "File") {
+      throw new UnsupportedFile({
+        path: toUnicode(path),
+        kind: event?._tag === "Symlink" ? "a symlink where a file is needed" : "a directory where a file is needed"
+      })
+    }
+    const { file } = event
+    try {
+      for (let count = file.read(buffer); count > 0; count = file.read(buffer)) hasher.update(buffer.subarray(0, count))
+      file.check()
+    } finally {
+      file.close()
+    }
+    return Uint8Array.from(hasher.digest())
+  }
+  const writer = new NarWriter((chunk) => hasher.update(chunk), { bufferSize: 256 * 1024, reuse: true })
+  for (let event = tree.next(); event !== undefined; event = tree.next()) {
+    switch (event._tag) {
+      case "DirectoryStart":
+        writer.directoryStart(event.name)
+        break
+      case "DirectoryEnd":
+        writer.directoryEnd()
+        break
+      case "Symlink":
+        writer.symlink(event.name, event.target)
+        break
+      case "File": {
+        const { file } = event
+        try {
+          writer.fileStart(event.name, file.size, file.executable)
+          for (let count = file.read(buffer); count > 0; count = file.read(buffer)) writer.fileData(buffer.subarray(0, count))
+          file.check()
+          writer.fileEnd()
+        } finally {
+          file.close()
+        }
+      }
+    }
+  }
+  writer.end()
+  return Uint8Array.from(hasher.digest())
+}
