@@ -30,7 +30,7 @@ export const header = (member: Member): Buffer => {
   block.write("00000000000", 136)
   block.write(member.type ?? "0", 156)
   block.set(latin1(member.target ?? "").subarray(0, 100), 157)
-  block.write(member.magic ?? "ustar\0" + "00", 257, "latin1")
+  block.write(member.magic ?? "ustar\x0000", 257, "latin1")
   if (member.prefix !== undefined) block.set(latin1(member.prefix), 345)
   let sum = 8 * 32
   for (let i = 0; i < 512; i++) if (i < 148 || i >= 156) sum += block[i]!
