@@ -2,9 +2,11 @@
  * Calling functions: lambdas, builtins, partial applications and sets with `__functor`. Arguments are given as they are, perhaps thunks.
  */
 import { AttributeSet } from "./AttributeSet.ts"
-import { Code } from "./Code.ts"
+import type { Env } from "./Code.ts"
+import { Code, Delay } from "./Code.ts"
 import { describe } from "./Describe.ts"
 import { force } from "./Force.ts"
+import type { LambdaCode } from "./LambdaCode.ts"
 import { enterCall } from "./LambdaCode.ts"
 import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
@@ -47,6 +49,11 @@ export const call = (f: Value, a: Value): Value => {
 /** `f a b`, forced. */
 export const call2 = (f: Value, a: Value, b: Value): Value => {
   const callee = force(f)
+  if (callee instanceof Lambda && callee.code.formals === undefined) {
+    // `a: b: …`: the inner function is applied without being made.
+    const inner = callee.code.body
+    if (inner.how === Delay.Function) return (inner.payload as LambdaCode).apply([callee.env, a], b)
+  }
   if (callee instanceof Builtin && callee.arity === 2) {
     enterCall()
     const result = callee.call(a, b, null)
@@ -65,8 +72,7 @@ export const callAll = (f: Value, args: ReadonlyArray<Value>): Value => {
 }
 
 /** Whether a forced value can be called. */
-export const isFunction = (value: Value): boolean =>
-  value instanceof Lambda || value instanceof Builtin || value instanceof PartialBuiltin
+export const isFunction = (value: Value): boolean => value instanceof Lambda || value instanceof Builtin || value instanceof PartialBuiltin
 
 const applied = new Code((env) => call(env[1] as Value, env[2] as Value))
 const applied2 = new Code((env) => call2(env[1] as Value, env[2] as Value, env[3] as Value))
@@ -76,3 +82,9 @@ export const lazyCall = (f: Value, a: Value): Thunk => new Thunk(applied, [null,
 
 /** `f a b` as a thunk. */
 export const lazyCall2 = (f: Value, a: Value, b: Value): Thunk => new Thunk(applied2, [null, f, a, b])
+
+/** Many thunks of `f`: each is no more than its argument and the code that they share. */
+export const lazyCalls = (f: Value): ((a: Value) => Thunk) => {
+  const code = new Code((env) => call(f, env as unknown as Value))
+  return (a) => new Thunk(code, a as unknown as Env)
+}

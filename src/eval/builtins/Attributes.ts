@@ -3,7 +3,9 @@
  */
 import type { AttributeSet, Position } from "../AttributeSet.ts"
 import { emptySet, filterSlots, fromEntries, fromSymbols, withValues } from "../AttributeSet.ts"
-import { isFunction, lazyCall2 } from "../Call.ts"
+import { call2, isFunction, lazyCall2 } from "../Call.ts"
+import type { Env } from "../Code.ts"
+import { Code } from "../Code.ts"
 import { expectAttribute, expectFunction, expectList, expectSet, expectText, first, only, second } from "../Expect.ts"
 import { force } from "../Force.ts"
 import { NixError } from "../NixError.ts"
@@ -11,7 +13,7 @@ import { positionSet } from "../PositionSet.ts"
 import type { SymbolId } from "../Symbols.ts"
 import { existingSymbol, nameOf, Names, symbol } from "../Symbols.ts"
 import type { Value } from "../Value.ts"
-import { Builtin, Lambda } from "../Value.ts"
+import { Builtin, Lambda, Thunk } from "../Value.ts"
 
 const during = {
   getAttr: [first("getAttr"), second("getAttr")],
@@ -130,8 +132,10 @@ const functionArgs = (f: Value): Value => {
 const mapAttrs = (f: Value, set: Value): Value => {
   const from = expectSet(set, during.mapAttrs[0])
   const { symbols } = from.shape
+  // One code for all slots; a thunk is just a slot number, and nothing of `from` is made before it is wanted.
+  const applied = new Code((slot) => call2(f, nameOf(symbols[slot as unknown as number] as number), from.at(slot as unknown as number)))
   const values = new Array<Value>(symbols.length)
-  for (let i = 0; i < values.length; i++) values[i] = lazyCall2(f, nameOf(symbols[i] as number), from.at(i))
+  for (let slot = 0; slot < values.length; slot++) values[slot] = new Thunk(applied, slot as unknown as Env)
   return withValues(from, values)
 }
 

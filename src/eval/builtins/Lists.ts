@@ -3,7 +3,7 @@
  * answer and so are batch points (design.md §2); folds and searches go one by one.
  */
 import { fromEntries, fromSymbols } from "../AttributeSet.ts"
-import { call, call2, lazyCall } from "../Call.ts"
+import { call, call2, lazyCalls } from "../Call.ts"
 import { equalElement, less } from "../Compare.ts"
 import { expectBoolean, expectFunction, expectInteger, expectList, expectText, first, second, third } from "../Expect.ts"
 import { batch, force } from "../Force.ts"
@@ -46,8 +46,9 @@ const map = (f: Value, list: Value): Value => {
   const n = elements.length
   if (n === 0) return elements
   const callee = expectFunction(f, during.map[0])
+  const calls = lazyCalls(callee)
   const mapped = new Array<Value>(n)
-  for (let i = 0; i < n; i++) mapped[i] = lazyCall(callee, elements[i] as Value)
+  for (let i = 0; i < n; i++) mapped[i] = calls(elements[i] as Value)
   return mapped
 }
 
@@ -55,8 +56,9 @@ const genList = (f: Value, size: Value): Value => {
   const n = expectInteger(size, during.genList[1])
   if (n < 0 || n > listLimit) throw new NixError("eval", `cannot create list of size ${n}`)
   const callee = expectFunction(f, during.genList[0])
+  const calls = lazyCalls(callee)
   const made = new Array<Value>(Number(n))
-  for (let i = 0; i < made.length; i++) made[i] = lazyCall(callee, i)
+  for (let i = 0; i < made.length; i++) made[i] = calls(i)
   return made
 }
 

@@ -176,10 +176,13 @@ const firstBytes = (
 const Undo = { Open: 0, Close: 1, Second: 2, Merge: 3, Rest: 4, Restore: 5, Remember: 6 } as const
 const frameSize = 5
 
-/** A run of one program over one text. Holds the scratch memory, so that searching from many places allocates once. */
+/**
+ * The scratch memory of a program's runs, one text after the other. `load` a text, then `attempt` from as many places as wanted: what one attempt that found
+ * nothing has learned serves the next.
+ */
 export class Run {
   readonly program: Program
-  readonly text: string
+  text = ""
   /** Start and end of each group, -1 where it did not take part; the answer of the last successful attempt. */
   readonly captures: Int32Array
   end = -1
@@ -191,13 +194,28 @@ export class Run {
   private remember = false
   private steps = 0
 
-  constructor(program: Program, text: string) {
+  constructor(program: Program) {
     this.program = program
-    this.text = text
-    this.captures = new Int32Array(2 * (program.groups + 1)).fill(-1)
+    this.captures = new Int32Array(2 * (program.groups + 1))
     this.current = new Int32Array(2 * (program.groups + 1))
     this.repeatAt = new Int32Array(program.op.length)
     this.repeatCount = new Uint8Array(program.op.length)
+  }
+
+  /** Begins with a text, with nothing learned. After a success it must be loaded again. */
+  load(text: string): this {
+    this.text = text
+    this.memory = undefined
+    this.remember = false
+    this.steps = 0
+    return this
+  }
+
+  /** Lets go of what a large text took. */
+  unload(): void {
+    this.text = ""
+    this.memory = undefined
+    if (this.stack.length > 1 << 16) this.stack = new Int32Array(1024)
   }
 
   /** Tries at `from` only. `exact`: must end at the end of the text. `notNull`: must not be empty. */

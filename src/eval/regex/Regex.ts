@@ -8,7 +8,6 @@ import type { ByteString } from "../../nix/Bytes.ts"
 import { parse, RegexError } from "./Pattern.ts"
 import type { Parsed } from "./Pattern.ts"
 import { assemble, RegexTooComplex, Run, stepBudget } from "./Program.ts"
-import type { Program } from "./Program.ts"
 import { translate } from "./Translation.ts"
 
 export { RegexError, RegexTooComplex, stepBudget }
@@ -32,8 +31,8 @@ export interface Regex {
   readonly whole: RegExp | undefined
   readonly anywhere: RegExp | undefined
   readonly loops: number
-  /** Made when first needed. */
-  program: Program | undefined
+  /** The other engine, made when first needed. */
+  run: Run | undefined
 }
 
 /** Work that a JavaScript expression may take in the worst case before the other engine, which is linear in the text, is preferred. */
@@ -59,14 +58,14 @@ export const compile = (pattern: ByteString): Regex => {
     whole: translation === undefined ? undefined : new RegExp(`^(?:${translation.source})$`),
     anywhere: translation === undefined || translation.alternates ? undefined : new RegExp(translation.source, "g"),
     loops: translation?.loops ?? 0,
-    program: undefined
+    run: undefined
   }
   if (cache.size >= kept) cache.delete(cache.keys().next().value!)
   cache.set(pattern, regex)
   return regex
 }
 
-const programOf = (regex: Regex): Program => (regex.program ??= assemble(regex.parsed.root, regex.parsed.groups))
+const runOf = (regex: Regex): Run => (regex.run ??= new Run(assemble(regex.parsed.root, regex.parsed.groups)))
 
 const fast = (regex: Regex, length: number): boolean => regex.loops < 2 || length ** regex.loops < worstCase
 
@@ -93,8 +92,12 @@ export const match = (regex: Regex, text: ByteString): Captures | null => {
     const groups = regex.whole.exec(text)
     return groups === null ? null : capturesOf(groups)
   }
-  const run = new Run(programOf(regex), text)
-  return run.attempt(0, true, false) ? runCaptures(run) : null
+  const run = runOf(regex).load(text)
+  try {
+    return run.attempt(0, true, false) ? runCaptures(run) : null
+  } finally {
+    run.unload()
+  }
 }
 
 /**
@@ -108,15 +111,18 @@ export const search = (regex: Regex, text: ByteString, from: number, anchoredNot
     const groups = regex.anywhere.exec(text)
     return groups === null ? null : { start: groups.index, end: groups.index + groups[0].length, captures: capturesOf(groups) }
   }
-  const program = programOf(regex)
-  const run = new Run(program, text)
-  if (anchoredNotNull) return run.attempt(from, false, true) ? { start: from, end: run.end, captures: runCaptures(run) } : null
-  const { first } = program
-  for (let start = from; start <= text.length; start++) {
-    if (first !== undefined && (start === text.length || first[text.charCodeAt(start)] !== 1)) continue
-    if (run.attempt(start, false, false)) return { start, end: run.end, captures: runCaptures(run) }
+  const run = runOf(regex).load(text)
+  try {
+    if (anchoredNotNull) return run.attempt(from, false, true) ? { start: from, end: run.end, captures: runCaptures(run) } : null
+    const { first } = run.program
+    for (let start = from; start <= text.length; start++) {
+      if (first !== undefined && (start === text.length || first[text.charCodeAt(start)] !== 1)) continue
+      if (run.attempt(start, false, false)) return { start, end: run.end, captures: runCaptures(run) }
+    }
+    return null
+  } finally {
+    run.unload()
   }
-  return null
 }
 
 /**
