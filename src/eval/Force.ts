@@ -7,11 +7,10 @@
  *
  * Only this file, `tryEval` and the call nodes (which add trace frames and rethrow) catch. Whoever catches restores depth and open batches.
  */
-import type { ByteString } from "../nix/Bytes.ts"
 import { Code } from "./Code.ts"
 import type { Env } from "./Code.ts"
 import type { FarRequest, IoAnswer, IoRequest } from "./IoRequest.ts"
-import type { Machine } from "./Machine.ts"
+import type { Machine, ShownLine } from "./Machine.ts"
 import { machine } from "./Machine.ts"
 import { Interrupted, NixError } from "./NixError.ts"
 import type { Value } from "./Value.ts"
@@ -35,18 +34,42 @@ class FailedCode extends Code {
   }
 }
 
-/** A thunk's code after it was suspended: the code, what it waits for, and what its own frames have printed. */
+/** A thunk's code after it was suspended: the code, what it waits for, and the lines that it has shown. */
 class SuspendedCode extends Code {
   readonly code: Code
-  constructor(code: Code, requests: ReadonlyArray<FarRequest>, printed: Array<ByteString>) {
+  readonly lines: ReadonlyArray<ShownLine>
+  constructor(code: Code, requests: ReadonlyArray<FarRequest>, lines: ReadonlyArray<ShownLine>) {
     super((env) => {
-      machine.swallow = printed
       awaitAny(requests)
-      return code.run(env)
+      return repeating(machine, lines, () => code.run(env))
     })
     this.code = code
+    this.lines = lines
   }
 }
+
+/** Runs `body` again: lines that it has shown before are not shown again. */
+const repeating = <A>(m: Machine, lines: ReadonlyArray<ShownLine>, body: () => A): A => {
+  if (lines.length === 0) return body()
+  const around = m.repeats
+  m.repeats = around === null ? lines : [...lines, ...around]
+  try {
+    return body()
+  } finally {
+    m.repeats = around
+  }
+}
+
+/** The lines that a frame which began when `from` lines were shown would make again, with those left over from its earlier attempt. */
+const linesSince = (m: Machine, from: number, earlier: ReadonlyArray<ShownLine>): ReadonlyArray<ShownLine> => {
+  for (const line of earlier) if (!line.made) m.shown.push(line)
+  if (m.shown.length === from) return noLines
+  const lines = [...new Set(m.shown.slice(from))]
+  for (const line of lines) line.made = false
+  return lines
+}
+
+const noLines: ReadonlyArray<ShownLine> = []
 
 const answered = (m: Machine, requests: ReadonlyArray<FarRequest>): boolean => {
   for (const request of requests) if (m.host.ask(request) !== undefined) return true
@@ -90,32 +113,25 @@ export const forceThunk = (thunk: Thunk): Value => {
   if (code === null) return thunk.env as Value
   const env = thunk.env as Env
   const m = machine
-  const printed = m.printed.length
-  const swallow = m.swallow
+  const shown = m.shown.length
   thunk.code = blackHole
-  m.swallow = null
   let value: Value
   try {
     value = code.run(env)
   } catch (error) {
-    unwindThunk(m, thunk, code, error, printed)
-    m.swallow = swallow
+    unwindThunk(m, thunk, code, error, shown)
     throw error
   }
   thunk.code = null
   thunk.env = value
-  m.swallow = swallow
-  if (m.printed.length !== printed) m.printed.length = printed
   return value
 }
 
-const unwindThunk = (m: Machine, thunk: Thunk, code: Code, error: unknown, printed: number): void => {
+const unwindThunk = (m: Machine, thunk: Thunk, code: Code, error: unknown, shown: number): void => {
   if (error === suspend) {
-    const own = m.printed.splice(printed)
-    if (m.swallow !== null) own.push(...m.swallow)
-    thunk.code = new SuspendedCode(code instanceof SuspendedCode ? code.code : code, m.blockedOn, own)
+    const again = code instanceof SuspendedCode ? code : undefined
+    thunk.code = new SuspendedCode(again?.code ?? code, m.blockedOn, linesSince(m, shown, again?.lines ?? noLines))
   } else if (error instanceof NixError) {
-    m.printed.length = Math.min(m.printed.length, printed)
     if (code !== blackHole) {
       thunk.code = new FailedCode(error)
       thunk.env = null
@@ -128,7 +144,7 @@ const unwindThunk = (m: Machine, thunk: Thunk, code: Code, error: unknown, print
 interface Suspended {
   readonly index: number
   readonly requests: ReadonlyArray<FarRequest>
-  readonly printed: Array<ByteString>
+  readonly lines: ReadonlyArray<ShownLine>
 }
 
 /** Milliseconds that an inner batch point waits before its siblings further out are started. */
@@ -144,18 +160,18 @@ export const batch = (n: number, each: (index: number) => void): void => {
   let i = 0
   if (n > 1) {
     const depth = m.depth
-    let printed = 0
+    let shown = 0
     m.openBatches = base + 1
     try {
       for (; i < n - 1; i++) {
-        printed = m.printed.length
+        shown = m.shown.length
         each(i)
       }
     } catch (error) {
       m.openBatches = base
       if (error !== suspend) throw error
       m.depth = depth
-      return settle(m, n, each, { index: i, requests: m.blockedOn, printed: m.printed.splice(printed) })
+      return settle(m, n, each, { index: i, requests: m.blockedOn, lines: linesSince(m, shown, noLines) })
     }
     m.openBatches = base
   }
@@ -169,29 +185,23 @@ const settle = (m: Machine, n: number, each: (index: number) => void, first: Sus
   let waiting: Array<Suspended> = [first]
   let failure: { readonly index: number; readonly error: NixError } | undefined
 
-  const attempt = (index: number, swallow: Array<ByteString> | undefined, open: boolean): void => {
-    const printed = m.printed.length
-    const saved = m.swallow
-    if (swallow !== undefined) m.swallow = swallow
+  const attempt = (index: number, lines: ReadonlyArray<ShownLine>, open: boolean): void => {
+    const shown = m.shown.length
     m.openBatches = base + (open ? 1 : 0)
     try {
-      each(index)
+      repeating(m, lines, () => each(index))
     } catch (error) {
       m.depth = depth
-      if (error === suspend) {
-        const own = m.printed.splice(printed)
-        if (swallow !== undefined) own.push(...(m.swallow ?? []))
-        waiting.push({ index, requests: m.blockedOn, printed: own })
-      } else if (error instanceof NixError) {
+      if (error === suspend) waiting.push({ index, requests: m.blockedOn, lines: linesSince(m, shown, lines) })
+      else if (error instanceof NixError) {
         if (failure === undefined || index < failure.index) failure = { index, error }
       } else throw error
     } finally {
       m.openBatches = base
-      m.swallow = saved
     }
   }
 
-  for (let i = first.index + 1; i < n && failure === undefined; i++) attempt(i, undefined, true)
+  for (let i = first.index + 1; i < n && failure === undefined; i++) attempt(i, noLines, true)
   for (;;) {
     if (failure !== undefined) {
       const limit = failure.index
@@ -206,7 +216,6 @@ const settle = (m: Machine, n: number, each: (index: number) => void, first: Sus
     if (ready.length === 0) {
       const requests = waiting.flatMap((s) => s.requests)
       if (m.host.wait === undefined || (!m.host.wait(requests, base > 0 ? patience : undefined) && base > 0)) {
-        for (const s of waiting) m.printed.push(...s.printed)
         m.blockedOn = requests
         throw suspend
       }
@@ -217,7 +226,7 @@ const settle = (m: Machine, n: number, each: (index: number) => void, first: Sus
     ready.sort((a, b) => a.index - b.index)
     for (const [k, s] of ready.entries()) {
       if (failure !== undefined && s.index > failure.index) waiting.push(s)
-      else attempt(s.index, s.printed, waiting.length > 0 || k < ready.length - 1)
+      else attempt(s.index, s.lines, waiting.length > 0 || k < ready.length - 1)
     }
   }
 }
@@ -226,7 +235,7 @@ const settle = (m: Machine, n: number, each: (index: number) => void, first: Sus
 export const both = (left: Code, right: Code, env: Env, then: (a: Value, b: Value) => Value): Value => {
   const m = machine
   const base = m.openBatches
-  const printed = m.printed.length
+  const shown = m.shown.length
   const depth = m.depth
   let a: Value = null
   m.openBatches = base + 1
@@ -240,7 +249,7 @@ export const both = (left: Code, right: Code, env: Env, then: (a: Value, b: Valu
     settle(m, 2, (i) => void (i === 0 ? (a = left.run(env)) : (b = right.run(env))), {
       index: 0,
       requests: m.blockedOn,
-      printed: m.printed.splice(printed)
+      lines: linesSince(m, shown, noLines)
     })
     return then(a, b)
   }

@@ -48,6 +48,12 @@ export const defaultSettings: Settings = {
   readOnly: false
 }
 
+/** A line that the user has seen. `made`: the attempt that is under way has come past it. */
+export interface ShownLine {
+  readonly line: ByteString
+  made: boolean
+}
+
 export class Machine {
   readonly host: IoHost
   readonly settings: Settings
@@ -68,10 +74,10 @@ export class Machine {
   openBatches = 0
   /** What the last thrown suspension waits for. */
   blockedOn: ReadonlyArray<FarRequest> = []
-  /** Lines printed by frames that are still active, and so would be printed again if they were run again. */
-  printed: Array<ByteString> = []
-  /** Lines that the running frame has printed in an earlier attempt. */
-  swallow: Array<ByteString> | null = null
+  /** Lines shown so far, in the order in which the evaluation made them; a line made again on a second run is here again. */
+  readonly shown: Array<ShownLine> = []
+  /** Lines that the running frames have shown in an earlier attempt: made again, they are not shown again. */
+  repeats: ReadonlyArray<ShownLine> | null = null
 
   constructor(host: IoHost, settings: Settings) {
     this.host = host
@@ -81,14 +87,13 @@ export class Machine {
 
   /** Shows a line to the user, once however often the code around it is run. */
   print(line: ByteString): void {
-    this.printed.push(line)
-    if (this.swallow !== null) {
-      const at = this.swallow.indexOf(line)
-      if (at >= 0) {
-        this.swallow.splice(at, 1)
-        return
-      }
+    const before = this.repeats?.find((shown) => !shown.made && shown.line === line)
+    if (before !== undefined) {
+      before.made = true
+      this.shown.push(before)
+      return
     }
+    this.shown.push({ line, made: true })
     this.host.print(line)
   }
 }

@@ -30,8 +30,9 @@ const sha256Name = symbol("sha256")
 
 const joinPath = (directory: ByteString, name: ByteString): ByteString => (directory === "/" ? `/${name}` : `${directory}/${name}`)
 
-/** The paths below `root`, relative to it and sorted, that `filter path type` accepts. A refused directory is not entered. */
-const accepted = (root: ByteString, filter: Value): Array<ByteString> => {
+/** The paths below the directory `root`, relative to it and sorted, that `filter path type` accepts; undefined when it is no directory. A refused directory is not entered. */
+const accepted = (root: ByteString, filter: Value): Array<ByteString> | undefined => {
+  if (pathType(root, false) !== "directory") return undefined
   const found: Array<ByteString> = []
   const walk = (directory: ByteString, relative: ByteString): void => {
     const entries = ask({ _tag: "ReadDirectory", path: directory }) as ReadonlyArray<readonly [ByteString, FileType]>
@@ -45,7 +46,7 @@ const accepted = (root: ByteString, filter: Value): Array<ByteString> => {
       if (type === "directory") walk(path, below)
     }
   }
-  if (pathType(root, false) === "directory") walk(root, "")
+  walk(root, "")
   return found.sort()
 }
 
