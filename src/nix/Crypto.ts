@@ -2,8 +2,10 @@
  * The one door through which hashing and ed25519 enter the pure floors.
  *
  * The host installs a provider before anything else runs: `castore/crypto/Node.ts` (node:crypto and a native BLAKE3 where it loads)
- * or `castore/crypto/Wasm.ts` (hash-wasm, for browsers and as a fallback). Everything here is synchronous. Imports nothing.
+ * or `castore/crypto/Wasm.ts` (hash-wasm, for browsers and as a fallback). Everything here is synchronous. Pure.
  */
+import { toBytes } from "./Bytes.ts"
+import type { ByteString } from "./Bytes.ts"
 
 /** Algorithms that Nix names, and BLAKE3 for the castore. */
 export type HashAlgorithm = "md5" | "sha1" | "sha256" | "sha512" | "blake3"
@@ -37,6 +39,19 @@ const installed = (): CryptoProvider => {
 
 /** The digest of `bytes`. */
 export const hash = (algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array => installed().hash(algorithm, bytes)
+
+const encoder = new TextEncoder()
+const scratch = new Uint8Array(64 * 1024)
+
+/** The digest of a byte string (one character a byte). */
+export const hashText = (algorithm: HashAlgorithm, text: ByteString): Uint8Array => {
+  // Texts that are hashed are mostly short and ASCII: those need no array of their own.
+  if (text.length <= scratch.length) {
+    const { read, written } = encoder.encodeInto(text, scratch)
+    if (read === text.length && written === read) return installed().hash(algorithm, scratch.subarray(0, written))
+  }
+  return installed().hash(algorithm, toBytes(text))
+}
 
 /** A new incremental hash. */
 export const hasher = (algorithm: HashAlgorithm): Hasher => installed().hasher(algorithm)

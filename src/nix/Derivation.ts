@@ -48,7 +48,6 @@ export type DerivationProblem =
   | { readonly kind: "incorrect-output"; readonly output: ByteString; readonly actual: ByteString; readonly expected: ByteString }
   | { readonly kind: "missing-variable"; readonly variable: ByteString; readonly expected: ByteString }
   | { readonly kind: "incorrect-variable"; readonly variable: ByteString; readonly actual: ByteString; readonly expected: ByteString }
-  | { readonly kind: "unknown-input-output"; readonly input: StorePath; readonly output: ByteString }
 
 /** A derivation contradicts itself. */
 export class DerivationError extends Error {
@@ -90,8 +89,6 @@ const problemMessage = (problem: DerivationProblem): string => {
       return `missing environment variable '${problem.variable}', should be '${problem.expected}'`
     case "incorrect-variable":
       return `incorrect environment variable '${problem.variable}' with value '${problem.actual}', should be '${problem.expected}'`
-    case "unknown-input-output":
-      return `input '${problem.input}' has no output '${problem.output}'`
   }
 }
 

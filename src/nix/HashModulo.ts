@@ -9,9 +9,8 @@
  */
 import * as Base16 from "./Base16.ts"
 import { inOrder, printDerivation, printInputs, printMiddle, printOutputs, quote } from "./Aterm.ts"
-import { toBytes } from "./Bytes.ts"
 import type { ByteString } from "./Bytes.ts"
-import { hash } from "./Crypto.ts"
+import { hashText } from "./Crypto.ts"
 import type { Derivation, DerivationOutput } from "./Derivation.ts"
 import { DerivationError, fixedHash, kindOf } from "./Derivation.ts"
 import { derivationSuffix, makeFixedOutput, makeOutput, makeText, placeholder } from "./StorePath.ts"
@@ -26,7 +25,7 @@ export type HashModulo = string | "deferred"
 /** Gives the hash-modulo of each input derivation; the caller keeps them (each is needed again and again). */
 export type HashModuloLookup = (drvPath: StorePath) => HashModulo
 
-const sha256 = (text: ByteString): string => Base16.encode(hash("sha256", toBytes(text)))
+const sha256 = (text: ByteString): string => Base16.encode(hashText("sha256", text))
 
 /** The input derivations with hashes in place of paths, equal ones merged; `undefined` where one is deferred. */
 const moduloInputs = (
@@ -70,7 +69,7 @@ export interface Instantiated {
 
 /** The path of a derivation's `.drv`, given its text. Throws `StorePathError` where the name is too long. */
 export const drvPathOf = (derivation: Derivation, text: ByteString): StorePath =>
-  makeText(`${derivation.name}${derivationSuffix}`, hash("sha256", toBytes(text)), [
+  makeText(`${derivation.name}${derivationSuffix}`, hashText("sha256", text), [
     ...derivation.inputDerivations.keys(),
     ...derivation.inputSources
   ])

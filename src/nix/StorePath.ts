@@ -7,9 +7,9 @@
  */
 import * as Base16 from "./Base16.ts"
 import * as Base32 from "./Base32.ts"
-import { compareBytes, toBytes } from "./Bytes.ts"
+import { compareBytes } from "./Bytes.ts"
 import type { ByteString } from "./Bytes.ts"
-import { hash } from "./Crypto.ts"
+import { hashText } from "./Crypto.ts"
 import type { NixHash } from "./Hash.ts"
 
 export const storeDir = "/nix/store"
@@ -196,7 +196,7 @@ export const compress = (digest: Uint8Array, size = 20): Uint8Array<ArrayBuffer>
   return folded
 }
 
-const sha256 = (text: ByteString): Uint8Array => hash("sha256", toBytes(text))
+const sha256 = (text: ByteString): Uint8Array => hashText("sha256", text)
 
 /**
  * The store path of a fingerprint `<type>:sha256:<inner>:/nix/store:<name>`: `inner` in hex. The bottom of all formulas below. Throws `StorePathError`.
