@@ -4,29 +4,21 @@
  * The thread starts with the layer, so that it boots while the stores open, and serves one job after another; one that overflowed its stack or had
  * to be stopped is thrown away. Interrupting a job sets the interrupt flag, and ends the thread where it does not react.
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import { MessageChannel, Worker } from "node:worker_threads"
 import type { MessagePort } from "node:worker_threads"
 import { BlobService } from "../castore/blob/BlobService.ts"
 import { DirectoryService } from "../castore/directory/DirectoryService.ts"
-import type { IoAnswer } from "../eval/IoRequest.ts"
-import { toUnicode } from "../nix/Bytes.ts"
 import { PathInfoService } from "../store/PathInfoService.ts"
 import { EventSink } from "../wire/Events.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
-import type { FromEvaluator, Question, ToEvaluator } from "./EvaluatorProtocol.ts"
+import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
+import { lineEvent, makeQuestions, withoutLabel } from "./Questions.ts"
 import { Realiser } from "./Realiser.ts"
-import type { RealiseError } from "./RealiseError.ts"
-import { toIoFailure } from "./RealiseError.ts"
-import { readStore } from "./StoreFiles.ts"
-import type { CastoreError } from "../castore/CastoreError.ts"
 
 /** Deep recursion needs stack, allocation needs a young generation that it does not fill at once (measurements part II §3, §6). */
 const limits = { stackSizeMb: 256, maxYoungGenerationSizeMb: 64 }
@@ -59,39 +51,16 @@ const signal = (thread: Thread): void => {
   Atomics.notify(thread.flags, Flag.Signal)
 }
 
-const failureOf = (error: RealiseError | CastoreError): IoAnswer => ({
-  ok: false,
-  failure: "exitCode" in error ? toIoFailure(error) : { kind: error._tag, message: error.message, exitCode: undefined }
-})
-
 /** Runs one job on a thread. `broken` is called when the thread cannot be used again. */
 const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, broken: () => void) {
   const realiser = yield* Realiser
   const sink = yield* EventSink
   const context = yield* Effect.context<Realiser | BlobService | DirectoryService | PathInfoService>()
-  const fork = Effect.runForkWith(context)
-  const asked = new Map<number, Fiber.Fiber<unknown, unknown>>()
-
-  const answer = (question: Question): Effect.Effect<IoAnswer, never, Realiser | BlobService | DirectoryService | PathInfoService> =>
-    (question._tag === "StoreRead"
-      ? readStore(question.path, question.request)
-      : Effect.map(realiser.answer(question), (value): IoAnswer => ({ ok: true, value }))
-    ).pipe(Effect.catch((error) => Effect.succeed(failureOf(error))))
-
-  const start = (id: number, question: Question): void => {
-    const fiber = fork(answer(question))
-    asked.set(id, fiber)
-    fiber.addObserver((exit) => {
-      asked.delete(id)
-      if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
-      const reply: IoAnswer = Exit.isSuccess(exit)
-        ? exit.value
-        : { ok: false, failure: { kind: "defect", message: Cause.pretty(exit.cause), exitCode: undefined } }
-      const message: ToEvaluator = { _tag: "Answer", id, answer: reply }
-      thread.port.postMessage(message)
-      signal(thread)
-    })
-  }
+  const questions = makeQuestions(context, (id, reply) => {
+    const message: ToEvaluator = { _tag: "Answer", id, answer: reply }
+    thread.port.postMessage(message)
+    signal(thread)
+  })
 
   const evaluate = Effect.callback<EvaluationResult, EvaluationFailed>((resume) => {
     const done = (effect: Effect.Effect<EvaluationResult, EvaluationFailed>): void => {
@@ -116,14 +85,11 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
     thread.port.on("message", (message: FromEvaluator) => {
       switch (message._tag) {
         case "Ask":
-          return start(message.id, message.question)
-        case "Release": {
-          const fiber = asked.get(message.id)
-          if (fiber !== undefined) fork(Fiber.interrupt(fiber))
-          return
-        }
+          return questions.ask(message.id, message.question)
+        case "Release":
+          return questions.release(message.id)
         case "Print":
-          return sink({ _tag: "Message", level: message.line.startsWith("trace:") ? "trace" : "warning", text: toUnicode(message.line) })
+          return sink(lineEvent(message.line))
         case "Derivations":
           return realiser.addDerivations(message.list)
         case "Fetches":
@@ -132,7 +98,7 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
           return done(Effect.succeed(message.result))
         case "Failed":
           if (message.unusable) broken()
-          return fail(toUnicode(message.rendered).replace(/^((?:\x1b\[[0-9;]*m)*)error:((?:\x1b\[[0-9;]*m)*) ?/, ""), message.exitCode)
+          return fail(withoutLabel(message.rendered), message.exitCode)
         case "Interrupted":
           return fail("interrupted", 130)
       }
@@ -162,7 +128,7 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
     })
   })
 
-  return yield* evaluate.pipe(Effect.ensuring(Effect.suspend(() => Fiber.interruptAll([...asked.values()]))))
+  return yield* evaluate.pipe(Effect.ensuring(questions.close))
 })
 
 /** The evaluator over the realiser and the stores around it. */
@@ -203,4 +169,3 @@ export const layer: Layer.Layer<Evaluator, never, Realiser | BlobService | Direc
     return Evaluator.of({ run: (job) => Semaphore.withPermit(one)(run(job)) })
   })
 )
-

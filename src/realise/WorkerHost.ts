@@ -1,174 +1,26 @@
 /**
- * The evaluator's host inside its own thread: near requests on the spot, far ones through the port to the main thread, waiting on shared memory.
- *
- * Every answer is kept for the whole evaluation, so that a part that runs again sees the same bytes.
+ * The evaluator's host inside its own thread: questions go through the port to the main thread, and waiting is done on shared memory.
  */
 import type { MessagePort } from "node:worker_threads"
 import { receiveMessageOnPort } from "node:worker_threads"
-import type { FarRequest, IoAnswer, IoHost, IoRequest, NearRequest } from "../eval/IoRequest.ts"
-import { requestKey } from "../eval/IoRequest.ts"
-import type { Fetch } from "../fetch/Fetch.ts"
-import { storePathOf } from "../fetch/Fetch.ts"
-import type { ByteString } from "../nix/Bytes.ts"
-import { toBytes } from "../nix/Bytes.ts"
-import { hash } from "../nix/Crypto.ts"
-import { makeFixedOutput, makeSource, makeText, splitStorePath, StorePathError } from "../nix/StorePath.ts"
-import { hashPath } from "../store/HashPath.ts"
+import type { FarRequest } from "../eval/IoRequest.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
-import type { FromEvaluator, Question, ToEvaluator } from "./EvaluatorProtocol.ts"
+import { EvaluationHost } from "./EvaluationHost.ts"
+import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
-import { answerFromHost } from "./HostFiles.ts"
-import { notInStore } from "./StoreFiles.ts"
 
-const storePrefix = "/nix/store/"
-
-const failure = (kind: string, message: string): IoAnswer => ({ ok: false, failure: { kind, message, exitCode: undefined } })
-
-const nearKey = (request: NearRequest): string => {
-  switch (request._tag) {
-    case "ReadFile":
-      return `f${request.path}`
-    case "ReadDirectory":
-      return `d${request.path}`
-    case "PathType":
-      return `${request.follow ? "t" : "l"}${request.path}`
-    case "ReadLink":
-      return `s${request.path}`
-    case "Environment":
-      return `e${request.name}`
-    case "CurrentTime":
-      return "c"
-  }
-}
-
-const isNear = (request: IoRequest): request is NearRequest => {
-  switch (request._tag) {
-    case "ReadFile":
-    case "ReadDirectory":
-    case "PathType":
-    case "ReadLink":
-    case "Environment":
-    case "CurrentTime":
-      return true
-    default:
-      return false
-  }
-}
-
-const covers = (directory: ByteString, path: ByteString): boolean =>
-  directory === "/" || path === directory || path.startsWith(`${directory}/`) || directory.startsWith(`${path}/`)
-
-export class WorkerHost implements IoHost {
+export class WorkerHost extends EvaluationHost {
   readonly #port: MessagePort
   readonly #flags: Int32Array
-  readonly #job: EvaluationJob
-  readonly #answers = new Map<string, IoAnswer>()
-  readonly #pending = new Map<string, number>()
-  readonly #keys = new Map<number, string>()
-  #nextId = 1
 
   constructor(port: MessagePort, flags: Int32Array, job: EvaluationJob) {
+    super(job)
     this.#port = port
     this.#flags = flags
-    this.#job = job
   }
 
-  #post(message: FromEvaluator): void {
+  protected override post(message: FromEvaluator): void {
     this.#port.postMessage(message)
-  }
-
-  ask(request: IoRequest): IoAnswer | undefined {
-    const near = isNear(request)
-    const key = near ? nearKey(request) : requestKey(request)
-    const known = this.#answers.get(key)
-    if (known !== undefined) return known
-    if (this.#pending.has(key)) return undefined
-    const answer = near ? this.#near(request) : this.#far(request)
-    if (answer !== undefined) {
-      this.#answers.set(key, answer)
-      return answer
-    }
-    const question: Question =
-      near && "path" in request ? { _tag: "StoreRead", path: splitStorePath(request.path).storePath, request } : (request as FarRequest)
-    const id = this.#nextId++
-    this.#pending.set(key, id)
-    this.#keys.set(id, key)
-    this.#post({ _tag: "Ask", id, question })
-    return undefined
-  }
-
-  #near(request: NearRequest): IoAnswer | undefined {
-    const job = this.#job
-    if (!("path" in request)) {
-      if (request._tag === "Environment" && (job.pure || job.restrict)) return { ok: true, value: "" }
-      return answerFromHost(request)
-    }
-    const path = request.path
-    if (path.startsWith(storePrefix)) {
-      try {
-        splitStorePath(path)
-      } catch (error) {
-        if (error instanceof StorePathError) return answerFromHost(request)
-        throw error
-      }
-      return undefined
-    }
-    if (job.pure) {
-      return failure("restricted", `access to absolute path '${path}' is forbidden in pure evaluation mode (use '--impure' to override)`)
-    }
-    if (job.restrict && !job.searchPath.some((entry) => covers(entry.slice(entry.indexOf("=") + 1), path))) {
-      return failure("restricted", `access to absolute path '${path}' is forbidden in restricted mode`)
-    }
-    return answerFromHost(request)
-  }
-
-  /** Far requests that can be answered without going far. */
-  #far(request: FarRequest): IoAnswer | undefined {
-    try {
-      switch (request._tag) {
-        case "Fetch": {
-          if (request.hash === undefined) return undefined
-          const fetch: Fetch = {
-            _tag: request.unpack ? "Tarball" : "Url",
-            url: Buffer.from(request.url, "latin1").toString("utf8"),
-            name: request.name,
-            hash: request.hash
-          }
-          const path = storePathOf(fetch)
-          if (path === undefined) return undefined
-          this.#post({ _tag: "Fetches", list: [[path, fetch]] })
-          return { ok: true, value: path }
-        }
-        case "AddText":
-          if (!this.#job.readOnly) return undefined
-          return { ok: true, value: makeText(request.name, hash("sha256", toBytes(request.contents)), request.references) }
-        case "AddSource": {
-          if (!this.#job.readOnly) return undefined
-          const hashed = hashPath(request.path, { accepted: request.accepted, flat: !request.recursive })
-          const value = request.recursive
-            ? makeSource(request.name, hashed)
-            : makeFixedOutput(request.name, "flat", { algorithm: "sha256", digest: hashed })
-          return { ok: true, value }
-        }
-        case "Realise":
-          if (this.#job.readOnly && request.elements.every((e) => e._tag === "Path")) return { ok: true, value: null }
-          return undefined
-        default:
-          return undefined
-      }
-    } catch (error) {
-      if (error instanceof Error && "_tag" in error) return failure("io", error.message)
-      throw error
-    }
-  }
-
-  release(request: FarRequest): void {
-    const key = isNear(request as IoRequest) ? nearKey(request as unknown as NearRequest) : requestKey(request)
-    const id = this.#pending.get(key)
-    if (id === undefined) return
-    this.#pending.delete(key)
-    this.#keys.delete(id)
-    this.#post({ _tag: "Release", id })
   }
 
   /** Takes the answers that have arrived. */
@@ -177,53 +29,23 @@ export class WorkerHost implements IoHost {
       const received = receiveMessageOnPort(this.#port) as { readonly message: ToEvaluator } | undefined
       if (received === undefined) return
       const message = received.message
-      if (message._tag !== "Answer") continue
-      const key = this.#keys.get(message.id)
-      if (key === undefined) continue
-      this.#keys.delete(message.id)
-      this.#pending.delete(key)
-      this.#answers.set(key, this.#fallThrough(key, message.answer))
+      if (message._tag === "Answer") this.deliver(message.id, message.answer)
     }
   }
 
-  /** A path that no store has may still stand in the host's own /nix/store. */
-  #fallThrough(key: string, answer: IoAnswer): IoAnswer {
-    if (answer.ok || answer.failure.kind !== notInStore) return answer
-    const path = key.slice(1)
-    switch (key[0]) {
-      case "f":
-        return answerFromHost({ _tag: "ReadFile", path })
-      case "d":
-        return answerFromHost({ _tag: "ReadDirectory", path })
-      case "t":
-        return answerFromHost({ _tag: "PathType", path, follow: true })
-      case "l":
-        return answerFromHost({ _tag: "PathType", path, follow: false })
-      case "s":
-        return answerFromHost({ _tag: "ReadLink", path })
-      default:
-        return answer
-    }
-  }
-
-  readonly wait = (requests: ReadonlyArray<FarRequest>, milliseconds: number | undefined): boolean => {
-    const keys = requests.map((r) => (isNear(r as IoRequest) ? nearKey(r as unknown as NearRequest) : requestKey(r)))
+  override readonly wait = (requests: ReadonlyArray<FarRequest>, milliseconds: number | undefined): boolean => {
     const end = milliseconds === undefined ? Infinity : performance.now() + milliseconds
     for (;;) {
       const signal = Atomics.load(this.#flags, Flag.Signal)
       this.#drain()
-      if (keys.some((key) => this.#answers.has(key)) || this.interrupted()) return true
+      if (this.anyAnswered(requests) || this.interrupted()) return true
       const left = end - performance.now()
       if (left <= 0) return false
       Atomics.wait(this.#flags, Flag.Signal, signal, left === Infinity ? undefined : left)
     }
   }
 
-  print(line: ByteString): void {
-    this.#post({ _tag: "Print", line })
-  }
-
-  interrupted(): boolean {
+  override interrupted(): boolean {
     return Atomics.load(this.#flags, Flag.Interrupt) !== 0
   }
 }
