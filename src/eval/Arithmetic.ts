@@ -59,17 +59,18 @@ export const multiply = (a: Value, b: Value): Value => {
 }
 
 export const divide = (a: Value, b: Value): Value => {
+  // Nix looks at the divisor first, as a float.
+  const divisor = numeric(b)
+  if (divisor === 0) throw new NixError("eval", "division by zero")
   if (isInt(a) && isInt(b)) {
-    if (b === 0) throw new NixError("eval", "division by zero")
     if (typeof a === "number" && typeof b === "number") {
       const quotient = (a - (a % b)) / b
       return quotient === 0 ? 0 : quotient
     }
     return checked(BigInt(a) / BigInt(b), "dividing", a, b, "/")
   }
-  const [x, y] = floats(a, b)
-  if (y === 0) throw new NixError("eval", "division by zero")
-  return new NixFloat(x / y)
+  if (isInt(b) && !(a instanceof NixFloat)) throw mismatch("an integer", a)
+  return new NixFloat(numeric(a) / divisor)
 }
 
 export const negate = (a: Value): Value => {

@@ -30,6 +30,8 @@ export interface Settings {
   readonly homeDirectory: ByteString
   readonly pipeOperators: boolean
   readonly traceVerbose: boolean
+  /** `parse-toml-timestamps`: `fromTOML` gives dates as sets instead of refusing them. */
+  readonly tomlTimestamps: boolean
   readonly allowImportFromDerivation: boolean
   /** Nothing is built or written: store paths are computed only. */
   readonly readOnly: boolean
@@ -44,6 +46,7 @@ export const defaultSettings: Settings = {
   homeDirectory: "/homeless-shelter",
   pipeOperators: false,
   traceVerbose: false,
+  tomlTimestamps: false,
   allowImportFromDerivation: true,
   readOnly: false
 }

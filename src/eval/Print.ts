@@ -128,10 +128,10 @@ export const printShort = (value: Value, limited = true): ByteString => {
           parts.push(mark(`${left} attribute${left === 1 ? "" : "s"} elided`))
           break
         }
-        attributes++
         left--
         const untouched = v.values[slot] === undefined && v.codes![slot]!.how === Delay.Function
         parts.push(`${quoteName(nameOf(v.shape.symbols[slot] as number))} = ${untouched ? mark("thunk") : print(v.at(slot), depth + 1)};`)
+        attributes++
       }
       return `{ ${parts.join(" ")} }`
     }
@@ -147,9 +147,9 @@ export const printShort = (value: Value, limited = true): ByteString => {
           parts.push(mark(`${left} item${left === 1 ? "" : "s"} elided`))
           break
         }
-        elements++
         left--
         parts.push(print(element, depth + 1))
+        elements++
       }
       return `[ ${parts.join(" ")} ]`
     }

@@ -98,10 +98,10 @@ class Keys {
     let high = this.#sorted.length
     while (low < high) {
       const middle = (low + high) >> 1
-      if (less(this.#sorted[middle] as Value, key)) low = middle + 1
-      else high = middle
+      if (less(key, this.#sorted[middle] as Value)) high = middle
+      else low = middle + 1
     }
-    if (low < this.#sorted.length && !less(key, this.#sorted[low] as Value)) return false
+    if (low > 0 && !less(this.#sorted[low - 1] as Value, key)) return false
     this.#sorted.splice(low, 0, key)
     return true
   }

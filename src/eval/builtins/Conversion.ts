@@ -10,7 +10,7 @@ import { Coercion, coerceToString } from "../Coerce.ts"
 import { expectAttribute, expectSet, expectString, expectText, first, only, second } from "../Expect.ts"
 import { machine } from "../Machine.ts"
 import { NixError } from "../NixError.ts"
-import { sharedShape } from "../Record.ts"
+import { record, sharedShape } from "../Record.ts"
 import { symbol } from "../Symbols.ts"
 import { JsonError, readJson } from "../text/JsonReader.ts"
 import type { JsonBuilder } from "../text/JsonReader.ts"
@@ -49,8 +49,13 @@ const fromTomlText: TomlBuilder<Value> = {
   float: (value) => new NixFloat(value),
   string: (bytes) => bytes,
   list: (elements) => elements,
-  table: setOf
+  table: setOf,
+  timestamp: undefined
 }
+
+const timestamp = record("_type", "value")
+
+const fromTomlTextWithTimestamps: TomlBuilder<Value> = { ...fromTomlText, timestamp: (text) => timestamp("timestamp", text) }
 
 const fromJSON = (text: Value): Value => {
   const json = expectText(text, first("fromJSON"))
@@ -65,7 +70,7 @@ const fromJSON = (text: Value): Value => {
 const fromTOML = (text: Value): Value => {
   const toml = expectText(text, only("fromTOML"))
   try {
-    return readToml(toml, fromTomlText)
+    return readToml(toml, machine.settings.tomlTimestamps ? fromTomlTextWithTimestamps : fromTomlText)
   } catch (error) {
     if (error instanceof TomlError) throw new NixError("eval", `while parsing TOML: ${error.message}`)
     throw error

@@ -29,7 +29,10 @@ export const formatFloat = (value: number): string => {
   let text = value.toExponential(5)
   let at = text.indexOf("e")
   let mantissa = text.slice(0, at)
-  if ((mantissa.charCodeAt(mantissa.length - 1) - 48) % 2 === 1 && /^.{6}50*e/.test(value.toExponential(exactDigits).replace(/[-.]/g, ""))) {
+  if (
+    (mantissa.charCodeAt(mantissa.length - 1) - 48) % 2 === 1 &&
+    /^.{6}50*e/.test(value.toExponential(exactDigits).replace(/[-.]/g, ""))
+  ) {
     mantissa = roundedDown(mantissa)
   }
   const exponent = Number(text.slice(at + 1))

@@ -14,6 +14,8 @@ export interface TomlBuilder<Made> {
   string(bytes: ByteString): Made
   list(elements: Array<Made>): Made
   table(entries: Array<readonly [ByteString, Made]>): Made
+  /** A date, a time or both, as RFC 3339 has it; undefined when they are refused, as Nix does by default. */
+  readonly timestamp: ((text: ByteString) => Made) | undefined
 }
 
 /** Text that is not TOML, or holds what Nix has no value for. */
@@ -35,10 +37,42 @@ const checkedString = (text: string): ByteString => {
   const bytes = fromUnicode(text)
   if (bytes.includes("\0")) {
     throw new TomlError(
-      `input string '${bytes.replaceAll("\0", "\xe2\x90\x80")}' cannot be represented as Nix string because it contains null bytes`
+      `error: input string '${bytes.replaceAll("\0", "\xe2\x90\x80")}' cannot be represented as Nix string because it contains null bytes`
     )
   }
   return bytes
+}
+
+/** What `Temporal` gives, as far as it is needed. */
+interface Moment {
+  readonly millisecond?: number
+  readonly microsecond?: number
+  readonly nanosecond?: number
+  toString(options: { readonly fractionalSecondDigits?: number; readonly timeZoneName?: "never" }): string
+}
+
+const isMoment = (value: object): value is Moment => Object.prototype.toString.call(value).startsWith("[object Temporal.")
+
+/** Fractions of a second have no, three, six or nine digits. */
+const momentText = (moment: Moment): string => {
+  const { millisecond = 0, microsecond = 0, nanosecond = 0 } = moment
+  const fractionalSecondDigits = nanosecond > 0 ? 9 : microsecond > 0 ? 6 : millisecond > 0 ? 3 : 0
+  return moment.toString({ fractionalSecondDigits, timeZoneName: "never" }).replace(/[+-]00:00$/, "Z")
+}
+
+const strings = /"""[^]*?"""|'''[^]*?'''|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|#[^\n]*/g
+const longFraction = /(:\d\d\.\d{9})\d+/g
+
+/** Cuts fractions of a second to nanoseconds, outside strings and comments: `Temporal` takes no more. */
+const withShortFractions = (text: string): string => {
+  if (text.search(longFraction) < 0) return text
+  let result = ""
+  let last = 0
+  for (const found of text.matchAll(strings)) {
+    result += text.slice(last, found.index).replace(longFraction, "$1") + found[0]
+    last = found.index + found[0].length
+  }
+  return result + text.slice(last).replace(longFraction, "$1")
 }
 
 /**
@@ -50,7 +84,9 @@ export const readToml = <Made>(text: ByteString, builder: TomlBuilder<Made>): Ma
   if (invalidUtf8(text) !== undefined) throw new TomlError("[error] the document is not UTF-8")
   let document: unknown
   try {
-    document = parse(toUnicode(text), { integersAsBigInt: true, maxDepth: 10_000 })
+    const precise = builder.timestamp !== undefined && "Temporal" in globalThis
+    const source = toUnicode(text)
+    document = parse(precise ? withShortFractions(source) : source, { integersAsBigInt: true, maxDepth: 10_000, useLegacyDate: !precise })
   } catch (error) {
     if (!(error instanceof SyntaxError_)) throw error
     const known = words.find(([pattern]) => pattern.test(error.message))
@@ -80,7 +116,10 @@ export const readToml = <Made>(text: ByteString, builder: TomlBuilder<Made>): Ma
       case "string":
         return builder.string(checkedString(value))
     }
-    if (value instanceof TomlDate) throw new TomlError("Dates and times are not supported")
+    if (value instanceof TomlDate || isMoment(value as object)) {
+      if (builder.timestamp === undefined) throw new TomlError("Dates and times are not supported")
+      return builder.timestamp(value instanceof TomlDate ? value.toISOString() : momentText(value as Moment))
+    }
     if (Array.isArray(value)) return builder.list(value.map(build))
     return builder.table(
       Object.entries(value as Record<string, unknown>).map(([key, inner]) => [checkedString(key), build(inner)] as const)

@@ -9,7 +9,8 @@ const plain: TomlBuilder<unknown> = {
   float: (value) => ({ float: value }),
   string: (bytes) => bytes,
   list: (elements) => elements,
-  table: (entries) => Object.fromEntries(entries)
+  table: (entries) => Object.fromEntries(entries),
+  timestamp: undefined
 }
 
 const read = (text: string) => readToml(fromUnicode(text), plain)
