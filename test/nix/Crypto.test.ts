@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { execFileSync } from "node:child_process"
 import * as NodeCrypto from "node:crypto"
 import { createRequire } from "node:module"
+import { fileURLToPath } from "node:url"
 import { Blake3 } from "../../src/castore/crypto/Blake3.ts"
 import { blake3Implementation, nodeCrypto } from "../../src/castore/crypto/Node.ts"
 import { loadWasm } from "../../src/castore/crypto/Wasm.ts"
@@ -49,6 +51,19 @@ describe("hashing", () => {
   })
 
   it("uses the native BLAKE3 where it is installed", () => assert.strictEqual(blake3Implementation(), native ? "native" : "typescript"))
+
+  it("has BLAKE3 at once where the native one is absent, and a faster one after loading", () => {
+    const hide = `import { registerHooks } from "node:module"
+      registerHooks({ resolve: (name, context, next) => { if (name.startsWith("@napi-rs/")) throw new Error("absent"); return next(name, context) } })`
+    const script = `import { blake3Implementation, installNode, loadBlake3, nodeCrypto } from "./src/castore/crypto/Node.ts"
+      installNode()
+      const show = () => console.log(blake3Implementation(), Buffer.from(nodeCrypto.hash("blake3", Buffer.from("abc"))).toString("hex"))
+      show(); await loadBlake3(); show()`
+    const root = fileURLToPath(new URL("../..", import.meta.url))
+    const args = ["--import", `data:text/javascript,${encodeURIComponent(hide)}`, "--input-type=module", "-e", script]
+    const digest = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"
+    assert.strictEqual(execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" }), `typescript ${digest}\nwasm ${digest}\n`)
+  })
 
   it("gives the same BLAKE3 by all ways, at every size around blocks, chunks and subtrees", () => {
     const bytes = random(10).bytes(70_000)

@@ -1,7 +1,7 @@
 /**
  * Hashing and ed25519 for Node: fills `nix/Crypto.ts`.
  *
- * MD5, the SHAs and ed25519 are node:crypto. BLAKE3 is the native module where its optional package is installed, found when first needed (1 ms that a command which needs no
+ * MD5, the SHAs and ed25519 are node:crypto. BLAKE3 is the native module where its optional package is installed, found when first needed (some 5 ms that a command which needs no
  * BLAKE3 does not pay); else WebAssembly once `loadBlake3` has brought it; else plain TypeScript. All give the same digests, so `installNode` alone always suffices.
  */
 import * as NodeCrypto from "node:crypto"
