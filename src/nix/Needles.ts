@@ -3,7 +3,7 @@
  *
  * A needle is 32 characters of nix32, found anywhere, also overlapping another match. The search looks at a window of 32 bytes from its right end: the first byte
  * that is no nix32 character moves the window past itself, so in ordinary data only every thirtieth byte is read. Where data is all nix32 characters (hex digests), the
- * part of the window found good before is remembered and not read again. Measured (bench/nix.ts, 2000 needles): 2.3 GB/s on binaries, 370 MB/s on hex. Pure.
+ * part of the window found good before is remembered and not read again. Measured (bench/nix.ts, 2000 needles): some 2.3 GB/s on binaries, 130 to 370 MB/s on hex (a busy machine). Pure.
  */
 import { isDigit } from "./Base32.ts"
 import { toBytes } from "./Bytes.ts"
