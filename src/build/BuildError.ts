@@ -91,7 +91,6 @@ export class OutputRejected extends Schema.TaggedError<OutputRejected>()("Output
     "world-writable",
     "foreign-owner",
     "too-deep",
-    "long-target",
     "changed"
   ])
 }) {
@@ -111,8 +110,7 @@ const rejection = {
   setgid: "has the setgid bit set, which no store path may have; let the builder remove it (chmod g-s)",
   "world-writable": "can be written by others, who may have changed it during the build; let the builder remove that (chmod go-w)",
   "foreign-owner": "does not belong to the build user; the builder may not link to files that it does not own",
-  "too-deep": "lies deeper than the 64 levels that a NAR may have",
-  "long-target": "is a symbolic link whose target is longer than 4095 bytes",
+  "too-deep": "lies in more than 63 directories, the most that a NAR may have",
   changed: "changed while it was read, although every process of the build is dead; is something else writing there?"
 }
 

@@ -15,7 +15,7 @@ export interface BuildOptions {
   readonly timeout: number
   /** Seconds without output; 0 is no limit. */
   readonly maxSilent: number
-  /** Called with each piece of the builder's standard output and error, as it comes. */
+  /** Called with each piece of the builder's standard output and error, as it comes. The bytes may be reused after the call. */
   readonly onLog: (bytes: Uint8Array) => void
 }
 
@@ -23,6 +23,8 @@ export interface BuiltOutput {
   readonly node: Node
   /** Indexes into `refscanNeedles`, ascending. */
   readonly needles: ReadonlyArray<number>
+  /** The NAR's SHA-256 (32 bytes) and size, where the builder computed them from what it put into the castore; remote builders' word is not taken for it. */
+  readonly nar?: { readonly narHash: Uint8Array; readonly narSize: number } | undefined
 }
 
 export class Builder extends Context.Service<

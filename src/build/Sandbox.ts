@@ -32,6 +32,8 @@ export interface SandboxOptions {
   /** First user id for builders when we are root. */
   readonly firstBuildUser: number
   readonly leases: Scratch.ScratchLeases | undefined
+  /** False: do without a user namespace for the builder, as root can. It then sees its ids of the host. Default: use one where the machine allows. */
+  readonly userNamespaces?: boolean | undefined
 }
 
 /** What a finished build left, readable until its scope ends. */
@@ -226,7 +228,7 @@ export const detect = (options: SandboxOptions): Effect.Effect<Sandbox, BuildErr
         })
     })
 
-    if (options.driver !== "util-linux") {
+    if (options.driver !== "util-linux" && options.userNamespaces !== false) {
       if (bwrap === undefined) attempts.push({ driver: "bubblewrap", reason: "'bwrap' is not installed" })
       else {
         const help = yield* output(bwrap, ["--help"])
@@ -253,7 +255,8 @@ export const detect = (options: SandboxOptions): Effect.Effect<Sandbox, BuildErr
     if (options.driver !== "bubblewrap") {
       if (unshare === undefined) attempts.push({ driver: "util-linux", reason: "'unshare' is not installed" })
       else {
-        for (const userNamespace of isRoot ? [true, false] : [true]) {
+        const ways = isRoot ? [true, false] : [true]
+        for (const userNamespace of options.userNamespaces === false ? [false] : ways) {
           const way = utilLinux(userNamespace)
           const reason = yield* works(way, options, shell)
           if (reason === undefined) return found(way)

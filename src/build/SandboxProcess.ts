@@ -35,8 +35,9 @@ const errorName = (errno: number): string => getSystemErrorMap().get(-errno)?.[0
 
 const signalName = (number: number): string | undefined => Object.entries(osConstants.signals).find(([, value]) => value === number)?.[0]
 
+/** Anyone may open it, since the builder, which is somebody else when we are root, opens /dev/stderr; its directory lets nobody near it. */
 const makePipe = (path: string): Promise<boolean> =>
-  new Promise((resolve) => execFile("mkfifo", ["-m", "600", path], (error) => resolve(error === null)))
+  new Promise((resolve) => execFile("mkfifo", ["-m", "666", path], (error) => resolve(error === null)))
 
 /** Children of a process; empty where the kernel does not tell. */
 const childrenOf = (pid: number): ReadonlyArray<number> => {
