@@ -10,11 +10,13 @@ import type { Node } from "../castore/Node.ts"
 import type { BlobService } from "../castore/blob/BlobService.ts"
 import type { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import type { BuildError } from "../build/BuildError.ts"
+import { derivationRequest } from "../build/DerivationRequest.ts"
 import { Builder } from "../build/Builder.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { type Derivation, type DerivationOutput, fixedHash, kindOf } from "../nix/Derivation.ts"
 import { type NixHash, printHash, sameHash } from "../nix/Hash.ts"
 import { hashPart, type StorePath } from "../nix/StorePath.ts"
+import { calculate, calculateWith } from "../store/Nar.ts"
 import type { PathInfo } from "../store/PathInfo.ts"
 import type { Reporter } from "./Announce.ts"
 import { BuildLogs } from "./BuildLogs.ts"
@@ -22,7 +24,6 @@ import { contentAddress, flatHash, isSupported } from "./FixedOutput.ts"
 import { LogLines } from "./LogLines.ts"
 import { outputChecks, type Violation, violation } from "./OutputChecks.ts"
 import { DerivationFailed, HashMismatch, OutputRefused, type RealiseError, storeFailure } from "./RealiseError.ts"
-import { calculateWith, requestFor } from "./Pending.ts"
 import { RealiseOptions } from "./Realiser.ts"
 
 export interface BuildInput {
@@ -30,6 +31,8 @@ export interface BuildInput {
   readonly derivation: Derivation
   /** The closure of the inputs. */
   readonly closure: ReadonlyMap<StorePath, PathInfo>
+  /** Output paths of a derivation that is known, for builds that want to see whole graphs. */
+  readonly outputsOf: (drvPath: StorePath) => ReadonlyArray<StorePath>
 }
 
 /** An output as it came, under its name. */
@@ -58,7 +61,7 @@ const failed = (input: BuildInput, detail: string, lines: LogLines | undefined, 
   new DerivationFailed({ drvPath: input.drvPath, reason, detail, lastLines: [...(lines?.lastLines ?? [])], logged: lines !== undefined })
 
 /** The builder's error with the derivation's name; its log lines are replaced by ours, which know where the whole log is. */
-const builderFailed = (input: BuildInput, error: BuildError, lines: LogLines) => {
+const builderFailed = (input: BuildInput, error: BuildError, lines: LogLines | undefined) => {
   const { message, exitCode } = error
   const cut = "lastLines" in error ? message.indexOf(`; last ${error.lastLines.length} log lines:\n`) : -1
   const detail = cut === -1 ? message : message.slice(0, cut)
@@ -75,7 +78,9 @@ const runBuilder = Effect.fnUntraced(function* (input: BuildInput, reporter: Rep
   const builder = yield* Builder
   const logs = yield* BuildLogs
   const { timeout, maxSilent } = yield* RealiseOptions
-  const request = requestFor(derivation, closure)
+  const { request, outputNames, discardedReferences } = yield* derivationRequest(derivation, closure, { outputsOf: input.outputsOf }).pipe(
+    Effect.mapError((error) => builderFailed(input, error, undefined))
+  )
   const log = yield* logs.open(drvPath)
   const lines = new LogLines(reporter.line)
   const onLog = (bytes: Uint8Array) => {
@@ -86,21 +91,19 @@ const runBuilder = Effect.fnUntraced(function* (input: BuildInput, reporter: Rep
     Effect.ensuring(Effect.sync(() => lines.end())),
     Effect.mapError((error) => builderFailed(input, error, lines))
   )
-  // Named by path: the request lists outputs in an order of its own.
   if (built.length !== request.outputs.length)
     return yield* failed(input, `the builder gave ${built.length} outputs, ${request.outputs.length} were asked for`, lines)
   const byHashPart = new Map<string, StorePath>()
   for (const path of closure.keys()) byHashPart.set(hashPart(path), path)
   for (const output of derivation.outputs.values()) if (output.path !== "") byHashPart.set(hashPart(output.path), output.path)
   const arrived: Array<Arrived> = []
-  for (const [name, output] of derivation.outputs) {
-    const at = request.outputs.indexOf(output.path.slice(1))
-    const result = built[at]
-    if (result === undefined) return yield* failed(input, `the builder gave no output '${name}'`, lines)
-    const references = result.needles.map((index) => byHashPart.get(request.refscanNeedles[index] ?? ""))
+  for (const [at, name] of outputNames.entries()) {
+    const { node, needles } = built[at]!
+    const references = discardedReferences.has(name) ? [] : needles.map((index) => byHashPart.get(request.refscanNeedles[index] ?? ""))
     if (references.includes(undefined))
       return yield* failed(input, `the builder names references of '${name}' that nobody asked about`, lines)
-    arrived.push({ name, path: output.path as StorePath, node: result.node, references: (references as Array<StorePath>).sort() })
+    const path = derivation.outputs.get(name)!.path as StorePath
+    arrived.push({ name, path, node, references: (references as Array<StorePath>).sort() })
   }
   return arrived
 })
@@ -108,18 +111,17 @@ const runBuilder = Effect.fnUntraced(function* (input: BuildInput, reporter: Rep
 /** The path info of an output, and for a fixed one the proof that it is what was declared. */
 const describe = Effect.fnUntraced(function* (input: BuildInput, output: Arrived) {
   const { derivation, drvPath } = input
-  const nar = yield* Effect.mapError(calculateWith(output.node, "sha256"), storeFailure)
+  const nar = yield* Effect.mapError(calculate(output.node), storeFailure)
   const registrationTime = Math.floor((yield* Clock.currentTimeMillis) / 1000)
   const declaration = derivation.outputs.get(output.name)!
-  const ca = kindOf(derivation) === "fixed" ? yield* verifyFixed(input, output, declaration, nar.digest) : undefined
+  const ca = kindOf(derivation) === "fixed" ? yield* verifyFixed(input, output, declaration, nar.narHash) : undefined
   return {
     name: output.name,
     info: {
       path: output.path,
       node: output.node,
       references: output.references,
-      narSize: nar.narSize,
-      narHash: nar.digest,
+      ...nar,
       signatures: [],
       deriver: drvPath,
       ca,

@@ -5,7 +5,6 @@
  * the same time. `Sharing` holds what is under way; the store holds what is done; nothing else is remembered.
  */
 import { Buffer } from "node:buffer"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -14,26 +13,25 @@ import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import { Builder } from "../build/Builder.ts"
 import { MissingData } from "../castore/CastoreError.ts"
-import type { Node } from "../castore/Node.ts"
 import { BlobService } from "../castore/blob/BlobService.ts"
 import { DirectoryService } from "../castore/directory/DirectoryService.ts"
-import type { ContextElement, FarRequest } from "../eval/IoRequest.ts"
+import { type ContextElement, type FarRequest, requestKey } from "../eval/IoRequest.ts"
 import type { Fetch } from "../fetch/Fetch.ts"
 import { Fetcher } from "../fetch/Fetcher.ts"
 import { type ByteString, fromBytes, toBytes, toUnicode } from "../nix/Bytes.ts"
-import { hash as digestOf } from "../nix/Crypto.ts"
 import { type Derivation, outputNames } from "../nix/Derivation.ts"
-import { printHash, printPrefixed } from "../nix/Hash.ts"
-import { makeText, nameOf, type StorePath } from "../nix/StorePath.ts"
+import { printHash } from "../nix/Hash.ts"
+import { isDerivationPath, nameOf, type StorePath } from "../nix/StorePath.ts"
 import { type LeaseHolder, Leases } from "../store/Leases.ts"
 import type { PathInfo } from "../store/PathInfo.ts"
 import { PathInfoService } from "../store/PathInfoService.ts"
 import { EventSink } from "../wire/Events.ts"
+import { type AddSource, expectedPath, takeSource, takeText, textOf } from "./AddObject.ts"
 import { announced } from "./Announce.ts"
 import { buildDerivation, type BuildServices } from "./BuildDerivation.ts"
 import { BuildLogs } from "./BuildLogs.ts"
 import { Known } from "./Known.ts"
-import { calculateWith, fetchFailure, fetchOfDerivation, pathOfFetch } from "./Pending.ts"
+import { fetchFailure, fetchOfDerivation, pathOfFetch } from "./Pending.ts"
 import {
   DependencyFailed,
   DerivationFailed,
@@ -56,6 +54,9 @@ interface Need<A> {
   readonly what: string
   readonly work: Effect.Effect<A, RealiseError>
 }
+
+/** Sources read at the same time: they share one disk and one thread. */
+const sourcesAtOnce = 4
 
 const rootsOf = (error: RealiseError): ReadonlyArray<RealiseError> =>
   error._tag === "DependencyFailed"
@@ -100,6 +101,7 @@ const make = Effect.gen(function* () {
     Context.add(BuildLogs, yield* BuildLogs)
   )
   const slots = yield* Semaphore.make((yield* RealiseOptions).maxJobs)
+  const readers = yield* Semaphore.make(sourcesAtOnce)
   const sharing = Sharing.make<RealiseError>()
   const known = new Known()
 
@@ -223,17 +225,34 @@ const make = Effect.gen(function* () {
     return closure as ReadonlyMap<StorePath, PathInfo>
   })
 
-  const buildAndCommit = (drvPath: StorePath, drv: Derivation, closure: ReadonlyMap<StorePath, PathInfo>) =>
-    Semaphore.withPermit(
-      slots,
-      announced("build", drv.name, drvPath, (reporter) =>
-        Effect.flatMap(
-          Effect.provideContext(buildDerivation({ drvPath, derivation: drv, closure }, reporter), services),
-          // All outputs or none, as far as this process decides: a killed one leaves some, and the next build makes the others.
-          (outputs) => Effect.uninterruptible(commitOutputs(outputs))
-        )
+  /** Output paths of those derivations that a build sees as files, if it may ask for their graphs. */
+  const outputsInClosure = Effect.fnUntraced(function* (drv: Derivation, closure: ReadonlyMap<StorePath, PathInfo>) {
+    const outputs = new Map<StorePath, ReadonlyArray<StorePath>>()
+    if (!drv.env.has("exportReferencesGraph") && !drv.env.has("__json")) return outputs
+    for (const path of closure.keys()) {
+      if (!isDerivationPath(path)) continue
+      const paths = [...(yield* derivation(path)).outputs.values()].map((output) => output.path)
+      outputs.set(
+        path,
+        paths.filter((output): output is StorePath => output !== "")
       )
-    )
+    }
+    return outputs
+  })
+
+  /** Builds in a slot; nothing is committed. */
+  const built = Effect.fnUntraced(
+    function* (drvPath: StorePath, drv: Derivation, closure: ReadonlyMap<StorePath, PathInfo>) {
+      const outputs = yield* outputsInClosure(drv, closure)
+      const input = { drvPath, derivation: drv, closure, outputsOf: (path: StorePath) => outputs.get(path) ?? [] }
+      return yield* announced("build", drv.name, drvPath, (reporter) => Effect.provideContext(buildDerivation(input, reporter), services))
+    },
+    (build) => Semaphore.withPermit(slots, build)
+  )
+
+  // All outputs or none, as far as this process decides: a killed one leaves some, and the next build makes the others.
+  const buildAndCommit = (drvPath: StorePath, drv: Derivation, closure: ReadonlyMap<StorePath, PathInfo>) =>
+    Effect.flatMap(built(drvPath, drv, closure), (outputs) => Effect.uninterruptible(commitOutputs(outputs)))
 
   /** What is in the store already stays: others may have seen it. */
   const commitOutputs = Effect.fnUntraced(function* (outputs: ReadonlyArray<{ readonly name: ByteString; readonly info: PathInfo }>) {
@@ -292,32 +311,27 @@ const make = Effect.gen(function* () {
   })
 
   /** Stores a text. What it refers to is made present first. */
-  const addText = (name: ByteString, contents: Uint8Array, references: ReadonlyArray<StorePath>): Effect.Effect<PathInfo, RealiseError> =>
+  const addText = (name: ByteString, contents: Uint8Array, references: Iterable<StorePath>): Effect.Effect<PathInfo, RealiseError> =>
     Effect.gen(function* () {
-      const sha256 = digestOf("sha256", contents)
-      const path = makeText(name, sha256, references)
-      const present = yield* lookup(path)
+      const text = textOf(name, contents, references)
+      const present = yield* lookup(text.path)
       if (Option.isSome(present)) return present.value
       yield* together(
-        references.map((reference) => ({ what: reference, work: needPath(reference) })),
+        text.references.map((reference) => ({ what: reference, work: needPath(reference) })),
         severalFailures
       )
-      const [digest] = yield* Effect.mapError(blobs.putMany([contents]), storeFailure)
-      const node: Node = { _tag: "File", digest: digest!, size: contents.length, executable: false }
-      const nar = yield* Effect.mapError(Effect.provideContext(calculateWith(node, "sha256"), services), storeFailure)
-      const registrationTime = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-      const ca = `text:${printPrefixed({ algorithm: "sha256", digest: sha256 }, "nix32")}`
-      return yield* commit({
-        path,
-        node,
-        references: [...new Set(references)].sort(),
-        narSize: nar.narSize,
-        narHash: nar.digest,
-        signatures: [],
-        deriver: undefined,
-        ca,
-        registrationTime
-      })
+      return yield* Effect.flatMap(Effect.provideContext(takeText(text), services), commit)
+    })
+
+  /** Copies a source into the store. Read even where a path of that content is there, since only reading tells; not where a hash is declared. */
+  const addSource = (request: AddSource): Effect.Effect<PathInfo, RealiseError> =>
+    Effect.gen(function* () {
+      const expected = expectedPath(request)
+      const present = expected === undefined ? Option.none<PathInfo>() : yield* lookup(expected)
+      if (Option.isSome(present)) return present.value
+      const taking = announced("add-source", request.name, undefined, () => Effect.provideContext(takeSource(request), services))
+      const info = yield* Semaphore.withPermit(readers, taking)
+      return Option.getOrUndefined(yield* lookup(info.path)) ?? (yield* commit(info))
     })
 
   /** Writes the `.drv` file after those of its inputs. */
@@ -364,7 +378,7 @@ const make = Effect.gen(function* () {
       case "AddText":
         return Effect.map(addText(request.name, toBytes(request.contents), request.references), (info) => info.path)
       case "AddSource":
-        return Effect.die(new Error("pending"))
+        return Effect.map(sharing.once(requestKey(request), addSource(request)), (info) => info.path)
       case "Fetch": {
         const fetch: Fetch = {
           _tag: request.unpack ? "Tarball" : "Url",
@@ -410,12 +424,7 @@ const make = Effect.gen(function* () {
           return yield* new DerivationFailed({ drvPath, reason: "unsupported", detail, lastLines: [], logged: false })
         }
         const closure = yield* needInputs(drvPath, drv)
-        const outputs = yield* Semaphore.withPermit(
-          slots,
-          announced("build", drv.name, drvPath, (reporter) =>
-            Effect.provideContext(buildDerivation({ drvPath, derivation: drv, closure }, reporter), services)
-          )
-        )
+        const outputs = yield* built(drvPath, drv, closure)
         const differing = outputs.flatMap(({ name, info }) => {
           const old = before.get(name)!
           return Buffer.compare(old.narHash, info.narHash) === 0
