@@ -13,19 +13,18 @@ import type { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import * as LocalDirectories from "../castore/directory/Local.ts"
 import * as MemoryDirectories from "../castore/directory/Memory.ts"
 import * as LocalDatabase from "../castore/local/LocalDatabase.ts"
+import type { CheckoutCache } from "../castore/view/Checkout.ts"
+import * as Checkouts from "./Checkouts.ts"
 import * as Leases from "./Leases.ts"
 import type { PathInfoService } from "./PathInfoService.ts"
 import * as LocalPathInfos from "./pathinfo/Local.ts"
 import * as MemoryPathInfos from "./pathinfo/Memory.ts"
 
-export type StoreServices = BlobService | DirectoryService | PathInfoService | Leases.Leases
+export type StoreServices = BlobService | DirectoryService | PathInfoService | Leases.Leases | CheckoutCache
 
-/** A store that lives as long as the layer. */
-export const layerMemory: Layer.Layer<StoreServices> = Layer.mergeAll(
-  MemoryBlobs.layer,
-  MemoryDirectories.layer,
-  MemoryPathInfos.layer,
-  Leases.layerMemory
+/** A store that lives as long as the layer; its checkouts are in a temporary directory. */
+export const layerMemory: Layer.Layer<StoreServices> = Checkouts.layerTemporary.pipe(
+  Layer.provideMerge(Layer.mergeAll(MemoryBlobs.layer, MemoryDirectories.layer, MemoryPathInfos.layer, Leases.layerMemory))
 )
 
 /** The store in `directory`, which is made when it does not exist. Build the layer once and share it. */
@@ -33,6 +32,7 @@ export const layerLocal = (
   directory: string,
   options?: LocalBlobs.LocalBlobOptions
 ): Layer.Layer<StoreServices | LocalDatabase.LocalDatabase, StoreUnavailable | LocalDatabase.StoreFormatUnknown> =>
-  Layer.mergeAll(LocalBlobs.layer(options), LocalDirectories.layer, LocalPathInfos.layer, Leases.layerLocal).pipe(
+  Checkouts.layerLocal.pipe(
+    Layer.provideMerge(Layer.mergeAll(LocalBlobs.layer(options), LocalDirectories.layer, LocalPathInfos.layer, Leases.layerLocal)),
     Layer.provideMerge(LocalDatabase.layer(directory))
   )
