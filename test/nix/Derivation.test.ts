@@ -216,6 +216,39 @@ describe("instantiating", () => {
     )
   })
 
+  it("merges inputs that count for the same as Nix 2.8 and 2.34.8 do", () => {
+    const fetch = (url: string) =>
+      instantiate(
+        draft("f", { outputs: outputs(["out", "sha256", sha256]), env: env("f", { outputHash: sha256, outputHashAlgo: "sha256", url }) }),
+        none
+      )
+    const sources = [fetch("one"), fetch("two")]
+    const [left, right] = sources.map((source) =>
+      instantiate(
+        draft("m", {
+          outputs: outputs(["out", "", ""], ["dev", "", ""]),
+          inputDerivations: new Map([[source.drvPath, ["out"]]]),
+          env: env("m", { outputs: "out dev", src: source.derivation.env.get("out")! })
+        }),
+        store(...sources)
+      )
+    ) as [Instantiated, Instantiated]
+    const path = (from: Instantiated, output: string) => from.derivation.outputs.get(output)!.path
+    const top = instantiate(
+      draft("t", {
+        inputDerivations: new Map([
+          [left.drvPath, ["out"]],
+          [right.drvPath, ["dev"]]
+        ]),
+        env: env("t", { a: path(left, "out"), b: path(right, "dev") })
+      }),
+      store(left, right)
+    )
+    assert.strictEqual(path(left, "out"), "/nix/store/5ncn3igznblz2mqrk8ymg2x77gq2z7i7-m")
+    assert.strictEqual(top.drvPath, "/nix/store/qzx3w8dxq0y7mwwqm7dg86ia71xjywx1-t.drv")
+    assert.strictEqual(path(top, "out"), "/nix/store/giz16nwv4zaml1rz25gadkd2il8zixhp-t")
+  })
+
   it("does not look at paths and variables that the draft has already", () => {
     const dirty = { ...a.derivation, env: new Map([...a.derivation.env, ["out", "nonsense"], ["dev", ""]]) }
     assert.strictEqual(instantiate(dirty, none).text, a.text)
