@@ -1,10 +1,96 @@
-/** (Contract: the fetch room fills this in.) */
+/**
+ * What can go wrong while fetching. Transport errors are those of `wire/HttpError.ts`, decompression errors those of `wire/Decompress.ts`, archive errors
+ * those of `castore/ingest/TarEntries.ts`; here are the ones that only a fetch knows.
+ */
 import * as Schema from "effect/Schema"
+import type { CastoreError } from "../castore/CastoreError.ts"
+import type { BadArchive } from "../castore/ingest/TarEntries.ts"
+import type { DecompressError } from "../wire/Decompress.ts"
+import type { HttpError } from "../wire/HttpError.ts"
 
-export class FetchFailed extends Schema.TaggedError<FetchFailed>()("FetchFailed", { url: Schema.String, detail: Schema.String }) {
+/** The content is not what the hash promises. Nothing of it was kept under a store path. */
+export class HashMismatch extends Schema.TaggedError<HashMismatch>()("HashMismatch", {
+  url: Schema.String,
+  /** What was hashed: the file's bytes, or the NAR of what was unpacked. */
+  method: Schema.Literals(["flat", "recursive"]),
+  /** Both as SRI. */
+  expected: Schema.String,
+  got: Schema.String
+}) {
+  get exitCode(): number {
+    return 102
+  }
   override get message(): string {
-    return `cannot fetch '${this.url}': ${this.detail}`
+    const of = this.method === "flat" ? "file" : "unpacked contents"
+    return (
+      `hash mismatch in the ${of} fetched from '${this.url}':\n` +
+      `  specified: ${this.expected}\n` +
+      `     got:    ${this.got}\n` +
+      `if the change is wanted, write the new hash into the expression; if not, do not trust this source`
+    )
   }
 }
 
-export type FetchError = FetchFailed
+/** Nothing here can fetch this kind of address. */
+export class UnsupportedScheme extends Schema.TaggedError<UnsupportedScheme>()("UnsupportedScheme", {
+  url: Schema.String,
+  scheme: Schema.String
+}) {
+  override get message(): string {
+    const hint =
+      this.scheme === ""
+        ? "it is neither a URL nor an absolute path"
+        : this.scheme === "s3" || this.scheme === "ftp" || this.scheme === "git" || this.scheme === "ssh"
+          ? `'${this.scheme}:' is not supported; use an https address, or bring the file here and use file:`
+          : `'${this.scheme}:' is not known; http:, https:, file: and absolute paths are`
+    return `cannot fetch '${this.url}': ${hint}`
+  }
+}
+
+/** A local file cannot be read. */
+export class FileUnreadable extends Schema.TaggedError<FileUnreadable>()("FileUnreadable", {
+  path: Schema.String,
+  /** Such as `ENOENT`; `EISDIR` for a directory, `ENOTREG` for anything else that is no file. */
+  code: Schema.String
+}) {
+  override get message(): string {
+    const why = new Map([
+      ["ENOENT", "it does not exist"],
+      ["EACCES", "permission denied"],
+      ["EISDIR", "it is a directory, not a file; use it as a path, without fetching"],
+      ["ENOTREG", "it is not a regular file"]
+    ]).get(this.code)
+    return `cannot read '${this.path}': ${why ?? this.code}`
+  }
+}
+
+/** What should have been a NAR is none. */
+export class BadNar extends Schema.TaggedError<BadNar>()("BadNar", {
+  url: Schema.String,
+  /** Where in the (decompressed) NAR. */
+  offset: Schema.Number,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `'${this.url}' is not a sound NAR: ${this.detail}`
+  }
+}
+
+/** The name given for the result cannot be that of a store path. */
+export class BadName extends Schema.TaggedError<BadName>()("BadName", {
+  url: Schema.String,
+  name: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `cannot fetch '${this.url}': ${this.detail}; give it another with the attribute 'name'`
+  }
+}
+
+/** What reading an address may fail with. */
+export type TransferError = HttpError | UnsupportedScheme | FileUnreadable
+
+export type FetchError = TransferError | HashMismatch | DecompressError | BadArchive | BadNar | BadName | CastoreError
+
+/** The exit code that an error asks for (design §7). */
+export const exitCodeOf = (error: FetchError): number => (error._tag === "HashMismatch" ? error.exitCode : 1)

@@ -1,0 +1,25 @@
+/**
+ * `builtins.fetchTarball`: an archive, unpacked. Where its top level is exactly one directory, that directory is the result, else all of it (as Nix since 2.20).
+ * The hash is of the NAR of what was unpacked.
+ */
+import * as Effect from "effect/Effect"
+import { ingest } from "../castore/ingest/Ingest.ts"
+import { tarEntries } from "../castore/ingest/TarEntries.ts"
+import type { NixHash, NixHashAlgorithm } from "../nix/Hash.ts"
+import { calculate, calculateWith } from "../store/Nar.ts"
+import { decompress } from "../wire/Decompress.ts"
+import type { Content, Source, Verify } from "./Content.ts"
+
+export const fetchTarball = Effect.fnUntraced(function* (
+  algorithm: NixHashAlgorithm,
+  { source, bytes, maxUnpacked }: Source,
+  verify: Verify
+) {
+  const archive = decompress({ source, compression: "auto", maxBytes: maxUnpacked })(bytes)
+  const node = yield* ingest(tarEntries({ source, strip: true })(archive))
+  const nar = yield* calculate(node)
+  const digest = algorithm === "sha256" ? nar.narHash : (yield* calculateWith(node, algorithm)).digest
+  const hash: NixHash = { algorithm, digest }
+  yield* verify(hash)
+  return { node, hash, nar } satisfies Content
+})
