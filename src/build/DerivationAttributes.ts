@@ -31,7 +31,10 @@ export class DerivationAttributes {
     try {
       json = parseJson(text)
     } catch (cause) {
-      throw this.#invalid("__structuredAttrs", `holds JSON that cannot be read: ${cause instanceof Error ? toUnicode(cause.message) : String(cause)}`)
+      throw this.#invalid(
+        "__structuredAttrs",
+        `holds JSON that cannot be read: ${cause instanceof Error ? toUnicode(cause.message) : String(cause)}`
+      )
     }
     if (!isObject(json)) throw this.#invalid("__structuredAttrs", "holds JSON that is not an object")
     this.structured = json
@@ -85,7 +88,8 @@ export class DerivationAttributes {
     }
     if (this.structured === undefined) {
       const parts = words(this.#derivation.env.get(attribute) ?? "")
-      if (parts.length % 2 !== 0) throw this.#invalid(attribute, "should be pairs of a file name and a store path; there is an odd number of words")
+      if (parts.length % 2 !== 0)
+        throw this.#invalid(attribute, "should be pairs of a file name and a store path; there is an odd number of words")
       for (let i = 0; i < parts.length; i += 2) {
         if (!graphFileName.test(parts[i]!)) throw this.#invalid(attribute, `has the invalid file name '${toUnicode(parts[i]!)}'`)
         graphs.set(parts[i]!, [storePath(parts[i + 1]!)])

@@ -53,20 +53,26 @@ const ownVariable = (name: ByteString): ByteString | undefined => {
 
 /** Throws the errors that `derivationRequest` fails with. */
 const translate = (derivation: Derivation, closure: Closure, options: DerivationRequestOptions): DerivationRequest => {
-  const invalid = (attribute: string, problem: string) =>
-    new InvalidDerivation({ name: toUnicode(derivation.name), attribute, problem })
+  const invalid = (attribute: string, problem: string) => new InvalidDerivation({ name: toUnicode(derivation.name), attribute, problem })
   if (derivation.system === "builtin" || derivation.builder.startsWith("builtin:")) {
     throw new UnsupportedSystem({ system: "builtin", supported: [] })
   }
   const attributes = new DerivationAttributes(derivation)
   const features = options.systemFeatures ?? defaultFeatures
-  const lacking = attributes.strings("requiredSystemFeatures").map(toUnicode).filter((feature) => !features.includes(feature))
+  const lacking = attributes
+    .strings("requiredSystemFeatures")
+    .map(toUnicode)
+    .filter((feature) => !features.includes(feature))
   if (lacking.length > 0) throw new UnsupportedFeatures({ features: lacking, supported: [...features] })
   if (attributes.boolean("__noChroot")) throw invalid("__noChroot", "asks for a build without a sandbox, which is not done here")
 
   const outputs: Array<readonly [ByteString, StorePath]> = []
   for (const [name, { path }] of derivation.outputs) {
-    if (path === "") throw invalid("outputs", "are content-addressed without a known hash, which is not supported; set outputHash or make it input-addressed")
+    if (path === "")
+      throw invalid(
+        "outputs",
+        "are content-addressed without a known hash, which is not supported; set outputHash or make it input-addressed"
+      )
     outputs.push([name, path])
   }
   outputs.sort(([, a], [, b]) => byBytes(a, b))

@@ -151,6 +151,5 @@ const make = Effect.fnUntraced(function* (options: LocalBuilderOptions) {
 })
 
 /** The builder of this machine. */
-export const layer = (
-  options: LocalBuilderOptions
-): Layer.Layer<Builder, never, BlobService | DirectoryService | CheckoutCache> => Layer.effect(Builder, make(options))
+export const layer = (options: LocalBuilderOptions): Layer.Layer<Builder, never, BlobService | DirectoryService | CheckoutCache> =>
+  Layer.effect(Builder, make(options))

@@ -28,10 +28,7 @@ export type MemoryOutputs = ReadonlyMap<ByteString, MemoryTree>
 /** Runs a request. May log, wait, or fail. */
 export type MemoryBuild = (request: BuildRequest, options: BuildOptions) => Effect.Effect<MemoryOutputs, BuildError>
 
-const store = (
-  tree: MemoryTree,
-  scanner: ReferenceScanner
-): Effect.Effect<Node, CastoreError, BlobService | DirectoryService> =>
+const store = (tree: MemoryTree, scanner: ReferenceScanner): Effect.Effect<Node, CastoreError, BlobService | DirectoryService> =>
   Effect.gen(function* () {
     if ("link" in tree) {
       scanner.scanText(tree.link)

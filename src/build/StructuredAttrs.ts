@@ -41,7 +41,10 @@ export const printJson = (json: Json): ByteString => {
   if (typeof json === "string") return jsonString(json)
   if (json instanceof JsonFloat) return formatJsonFloat(json.value)
   if (typeof json !== "object") return String(json)
-  if (isObject(json)) return `{${sortedEntries(json).map(([key, value]) => `${jsonString(key)}:${printJson(value)}`).join(",")}}`
+  if (isObject(json))
+    return `{${sortedEntries(json)
+      .map(([key, value]) => `${jsonString(key)}:${printJson(value)}`)
+      .join(",")}}`
   return `[${(json as ReadonlyArray<Json>).map(printJson).join(",")}]`
 }
 

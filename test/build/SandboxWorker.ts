@@ -1,5 +1,5 @@
 /**
- * A process of its own that runs sandboxes for `sandbox.test.ts`, so that they can be run as another user and be killed. Reads one job a line, in
+ * A process of its own that runs sandboxes for `Sandbox.test.ts`, so that they can be run as another user and be killed. Reads one job a line, in
  * JSON, writes one answer a line. Arguments: driver, scratch root, `no-user-namespaces`?
  */
 import { createInterface } from "node:readline"

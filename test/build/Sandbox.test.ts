@@ -164,7 +164,8 @@ describe.each(ways)("a sandbox by $driver as $as $namespaces", ({ driver, as, na
       async (context) => {
         if (unavailable !== undefined) context.skip(unavailable)
         await body(context)
-        if (!context.task.name.includes("killed with the process")) assert.deepStrictEqual(readdirSync(scratchRoot), [], "nothing is left in scratch")
+        if (!context.task.name.includes("killed with the process"))
+          assert.deepStrictEqual(readdirSync(scratchRoot), [], "nothing is left in scratch")
       },
       timeout
     )
@@ -183,6 +184,8 @@ describe.each(ways)("a sandbox by $driver as $as $namespaces", ({ driver, as, na
   test("gives the builder exactly the environment asked for, even what would steer a linker or is no name for a shell", async () => {
     const environment = {
       PATH: toolPath,
+      // bubblewrap sets this one itself.
+      PWD: "/build",
       out: "/nix/store/0000-out",
       LD_PRELOAD: "/nonexistent.so",
       "odd-name": "a\nb",
@@ -190,7 +193,7 @@ describe.each(ways)("a sandbox by $driver as $as $namespaces", ({ driver, as, na
       bytes: "\xff\xfe=\x01"
     }
     // What the first program got, as the kernel tells it: shells add to theirs and drop what they cannot name.
-    const { log } = await succeed("LD_PRELOAD= exec 2>/dev/null; LD_PRELOAD= tr '\\0' '|' < /proc/1/environ", { environment })
+    const { log } = await succeed("LD_PRELOAD= exec 2>/dev/null; LD_PRELOAD= tr '\\0' '|' < /proc/1/environ; :", { environment })
     const expected = Object.entries(environment)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, value]) => `${key}=${value}|`)
@@ -200,14 +203,17 @@ describe.each(ways)("a sandbox by $driver as $as $namespaces", ({ driver, as, na
   test("shows the closure and nothing else of the host", async () => {
     const inputs: ReadonlyArray<SandboxInput> = [
       { _tag: "Directory", name: "aaaa-dir", host: import.meta.dirname },
-      { _tag: "File", name: "bbbb-file", host: join(import.meta.dirname, "sandbox.test.ts") },
+      { _tag: "File", name: "bbbb-file", host: join(import.meta.dirname, "Sandbox.test.ts") },
       { _tag: "Symlink", name: "cccc-link", target: "aaaa-dir/x" }
     ]
-    const { log } = await succeed("echo /* /nix/* /nix/store/* /etc/* /bin/*; echo /build/* /build/.[!.]* /tmp/*; read l < /nix/store/bbbb-file; echo \"$l\"", {
-      inputs,
-      tools: false,
-      files: { "build/.attr-x": "hello" }
-    })
+    const { log } = await succeed(
+      'echo /* /nix/* /nix/store/* /etc/* /bin/*; echo /build/* /build/.[!.]* /tmp/*; read l < /nix/store/bbbb-file; echo "$l"',
+      {
+        inputs,
+        tools: false,
+        files: { "build/.attr-x": "hello" }
+      }
+    )
     const [all, build, line] = log.split("\n")
     const paths = all!.split(" ").filter((path) => !/^\/lib|^\/usr/.test(path))
     assert.deepStrictEqual(paths, [
@@ -238,27 +244,43 @@ describe.each(ways)("a sandbox by $driver as $as $namespaces", ({ driver, as, na
   })
 
   test("runs the builder without privileges, as a user of its own, in a place called localhost", async () => {
-    const { log } = await succeed("grep -E '^(CapInh|CapPrm|CapEff|CapAmb|NoNewPrivs|Uid|Gid|Groups):' /proc/self/status; uname -n; id -un; umask; echo $0")
+    const { log } = await succeed(
+      "grep -E '^(CapInh|CapPrm|CapEff|CapAmb|NoNewPrivs|Uid|Gid|Groups):' /proc/self/status; uname -n; id -un; umask; echo $0"
+    )
     const lines = log.split("\n").map((line) => line.replaceAll(/\s+/g, " ").trim())
     for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"]) assert.include(lines, `${set}: 0000000000000000`)
     assert.include(lines, "NoNewPrivs: 1")
     assert.includeMembers(lines, ["localhost", "nixbld", "0022", "zero"])
     if (namespaces === undefined) assert.includeMembers(lines, ["Uid: 1000 1000 1000 1000", "Gid: 100 100 100 100"])
     else assert.match(log, /Uid:\s+30\d\d\d\s/)
-    if (isRoot && as === "self") assert.match(lines.find((line) => line.startsWith("Groups:"))!, /^Groups:( 65534)?$/)
+    if (isRoot && as === "self")
+      assert.match(
+        lines.find((line) => line.startsWith("Groups:"))!,
+        /^Groups:( 65534)?$/
+      )
   })
 
   test("hands on no descriptors but input, output and error, and these are a null device and a real pipe", async () => {
-    const { log } = await succeed("ls /proc/1/fd; readlink /proc/1/fd/0; echo to-stderr > /dev/stderr; [ -p /dev/stdout ] && echo pipe; read x || echo empty")
+    const { log } = await succeed(
+      "ls /proc/1/fd; readlink /proc/1/fd/0; echo to-stderr > /dev/stderr; [ -p /dev/stdout ] && echo pipe; read x || echo empty"
+    )
     assert.deepStrictEqual(log.split("\n"), ["0", "1", "2", "/dev/null", "to-stderr", "pipe", "empty", ""])
   })
 
   test("has the usual devices and nothing more", async () => {
-    const { log } = await succeed("cd /dev; echo *; echo x > null; head -c 3 zero | od -An -tx1; head -c 4 urandom | wc -c; echo y > shm/f && cat shm/f; ls pts")
+    const { log } = await succeed(
+      "cd /dev; echo *; echo x > null; head -c 3 zero | od -An -tx1; head -c 4 urandom | wc -c; echo y > shm/f && cat shm/f; ls pts"
+    )
     const [names, ...rest] = log.split("\n")
     const expected = ["fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom", "zero"]
-    assert.deepStrictEqual(names!.split(" ").filter((name) => name !== "core"), expected)
-    assert.deepStrictEqual(rest.slice(0, 3).map((line) => line.trim()), ["00 00 00", "4", "y"])
+    assert.deepStrictEqual(
+      names!.split(" ").filter((name) => name !== "core"),
+      expected
+    )
+    assert.deepStrictEqual(
+      rest.slice(0, 3).map((line) => line.trim()),
+      ["00 00 00", "4", "y"]
+    )
   })
 
   test("reaches no network, not even this machine's, unless it is allowed to", async () => {
@@ -356,7 +378,9 @@ describe.each(ways)("a sandbox by $driver as $as $namespaces", ({ driver, as, na
     const seconds = uniqueSleep()
     const started = performance.now()
     const answer = await worker.run(
-      job(`mkdir -p /build/a/b; chmod 000 /build/a/b /build/a; trap '' TERM; (setsid sleep ${seconds} &); echo READY; sleep ${seconds}`, { interruptAt: "READY" })
+      job(`mkdir -p /build/a/b; chmod 000 /build/a/b /build/a; trap '' TERM; (setsid sleep ${seconds} &); echo READY; sleep ${seconds}`, {
+        interruptAt: "READY"
+      })
     )
     assert.isTrue(answer.interrupted)
     assert.isBelow(performance.now() - started, 6_000)
@@ -375,7 +399,11 @@ line" "$out/$(printf 'bad\\377')"; chmod 000 /build/x/y /build/x
   test("has room for five hundred inputs", async () => {
     const directory = join(home, "in")
     mkdirSync(directory, { recursive: true })
-    const inputs = Array.from({ length: 500 }, (_, i): SandboxInput => ({ _tag: "Directory", name: `${String(i).padStart(4, "0")}-in`, host: directory }))
+    const inputs = Array.from({ length: 500 }, (_, i): SandboxInput => ({
+      _tag: "Directory",
+      name: `${String(i).padStart(4, "0")}-in`,
+      host: directory
+    }))
     const { log, took } = await succeed("set -- /nix/store/*-in; echo $#", { inputs })
     assert.strictEqual(log, "500\n")
     assert.isBelow(took, 10_000)
@@ -401,10 +429,14 @@ describe("a machine on which nothing works", () => {
     const scratch = mkdtempSync(join(tmpdir(), "yix-none-"))
     const script = `echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" "$@"`
     const program = join(import.meta.dirname, "SandboxWorker.ts")
-    const { stdout } = spawnSync("unshare", ["--user", "--map-root-user", "sh", "-c", script, process.execPath, program, "auto", scratch, ""], {
-      encoding: "utf8",
-      input: ""
-    })
+    const { stdout } = spawnSync(
+      "unshare",
+      ["--user", "--map-root-user", "sh", "-c", script, process.execPath, program, "auto", scratch, ""],
+      {
+        encoding: "utf8",
+        input: ""
+      }
+    )
     rmSync(scratch, { recursive: true, force: true })
     const { unavailable, _tag } = JSON.parse(stdout) as { unavailable: string; _tag: string }
     assert.strictEqual(_tag, "SandboxUnavailable")
@@ -417,7 +449,7 @@ describe("an inherited descriptor", () => {
   it("does not reach the builder", () => {
     const scratch = mkdtempSync(join(tmpdir(), "yix-fd-"))
     const program = join(import.meta.dirname, "SandboxWorker.ts")
-    const line = JSON.stringify(job("ls /proc/1/fd"))
+    const line = JSON.stringify(job("ls /proc/1/fd; :"))
     const stdout = execFileSync("sh", ["-c", 'exec 9</ 8</etc; exec "$0" "$@"', process.execPath, program, "auto", scratch, ""], {
       encoding: "utf8",
       input: `${line}\n`
