@@ -45,6 +45,7 @@ const flags: ReadonlyArray<readonly [long: string, short: string | undefined, ki
   ["check", undefined, "switch"],
   ["out-link", "o", "value"],
   ["no-out-link", undefined, "switch"],
+  ["program", undefined, "value"],
   ["write", undefined, "switch"],
   ["name", undefined, "value"],
   ["hash", undefined, "value"],

@@ -7,7 +7,6 @@
 import * as net from "node:net"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import { tellFailure } from "./Failure.ts"
 import { tell } from "./Output.ts"
 

@@ -1,6 +1,7 @@
 /**
  * What standard error is and how it may be written to.
  */
+import { isatty } from "node:tty"
 import * as Effect from "effect/Effect"
 import { Color } from "./CommonFlags.ts"
 
@@ -10,5 +11,5 @@ export const colorWanted: Effect.Effect<boolean, never, typeof Color.Identifier>
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env
   if ((NO_COLOR ?? "") !== "") return false
   if ((FORCE_COLOR ?? "") !== "" && FORCE_COLOR !== "0") return true
-  return process.stderr.isTTY === true && TERM !== "dumb"
+  return isatty(2) && TERM !== "dumb"
 })

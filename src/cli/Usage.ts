@@ -1,6 +1,7 @@
 /**
  * What a wrong command line gives: one line that says what is wrong, one that says where help is; status 2. And help itself, when asked for.
  */
+import { isatty } from "node:tty"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -22,7 +23,7 @@ export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", {
   }
 }
 
-const color = process.stdout.isTTY === true && (process.env["NO_COLOR"] ?? "") === ""
+const color = isatty(1) && (process.env["NO_COLOR"] ?? "") === ""
 const formatter = CliOutput.defaultFormatter({ colors: color })
 
 const presenter = CliOutput.layerPresenter({

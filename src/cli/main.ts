@@ -12,20 +12,24 @@ import { evalCommand } from "./commands/Eval.ts"
 import { instantiateCommand } from "./commands/Instantiate.ts"
 import { logCommand } from "./commands/Log.ts"
 import { runCommand } from "./commands/Run.ts"
-import { storeCommand } from "./commands/Store.ts"
 import { commonFlags } from "./CommonFlags.ts"
+import { ProgramArguments, splitArguments } from "./ProgramArguments.ts"
 import { runToExit } from "./Process.ts"
 import * as Usage from "./Usage.ts"
 
 const yix = Command.make("yix").pipe(
   Command.withDescription("Evaluate, fetch and build Nix expressions into a content-addressed store"),
-  Command.withGlobalFlags(commonFlags),
-  Command.withSubcommands([evalCommand, buildCommand, instantiateCommand, runCommand, storeCommand, derivationCommand, logCommand])
+  Command.withSubcommands([evalCommand, buildCommand, instantiateCommand, runCommand, derivationCommand, logCommand]),
+  Command.withGlobalFlags(commonFlags)
 )
 
-const argv = rewrite(process.argv.slice(2))
+const { own, program } = splitArguments(process.argv.slice(2))
+const argv = rewrite(own)
 
-runToExit(Command.runWith(yix, { version: manifest.version })(argv).pipe(Effect.provide([Usage.layer, NodeServices.layer])), {
-  debug: argv.includes("--debug=true"),
-  json: argv.includes("--log-format=json")
-})
+runToExit(
+  Command.runWith(yix, { version: manifest.version })(argv).pipe(
+    Effect.provideService(ProgramArguments, program),
+    Effect.provide([Usage.layer, NodeServices.layer])
+  ),
+  { debug: argv.includes("--debug=true"), json: argv.includes("--log-format=json") }
+)

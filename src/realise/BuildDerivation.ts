@@ -11,7 +11,7 @@ import type { BlobService } from "../castore/blob/BlobService.ts"
 import type { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import type { BuildError } from "../build/BuildError.ts"
 import { derivationRequest } from "../build/DerivationRequest.ts"
-import { Builder } from "../build/Builder.ts"
+import { Builder, type BuiltOutput } from "../build/Builder.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { type Derivation, type DerivationOutput, fixedHash, kindOf } from "../nix/Derivation.ts"
 import { type NixHash, printHash, sameHash } from "../nix/Hash.ts"
@@ -41,6 +41,7 @@ interface Arrived {
   readonly path: StorePath
   readonly node: Node
   readonly references: ReadonlyArray<StorePath>
+  readonly nar: BuiltOutput["nar"]
 }
 
 export type BuildServices = Builder | BuildLogs | BlobService | DirectoryService
@@ -77,10 +78,15 @@ const runBuilder = Effect.fnUntraced(function* (input: BuildInput, reporter: Rep
   const { derivation, drvPath, closure } = input
   const builder = yield* Builder
   const logs = yield* BuildLogs
-  const { timeout, maxSilent } = yield* RealiseOptions
-  const { request, outputNames, discardedReferences } = yield* derivationRequest(derivation, closure, { outputsOf: input.outputsOf }).pipe(
+  const { timeout, maxSilent, offline } = yield* RealiseOptions
+  const {
+    request: online,
+    outputNames,
+    discardedReferences
+  } = yield* derivationRequest(derivation, closure, { outputsOf: input.outputsOf }).pipe(
     Effect.mapError((error) => builderFailed(input, error, undefined))
   )
+  const request = offline ? { ...online, constraints: { ...online.constraints, networkAccess: false } } : online
   const log = yield* logs.open(drvPath)
   const lines = new LogLines(reporter.line)
   const onLog = (bytes: Uint8Array) => {
@@ -98,12 +104,12 @@ const runBuilder = Effect.fnUntraced(function* (input: BuildInput, reporter: Rep
   for (const output of derivation.outputs.values()) if (output.path !== "") byHashPart.set(hashPart(output.path), output.path)
   const arrived: Array<Arrived> = []
   for (const [at, name] of outputNames.entries()) {
-    const { node, needles } = built[at]!
+    const { node, needles, nar } = built[at]!
     const references = discardedReferences.has(name) ? [] : needles.map((index) => byHashPart.get(request.refscanNeedles[index] ?? ""))
     if (references.includes(undefined))
       return yield* failed(input, `the builder names references of '${name}' that nobody asked about`, lines)
     const path = derivation.outputs.get(name)!.path as StorePath
-    arrived.push({ name, path, node, references: (references as Array<StorePath>).sort() })
+    arrived.push({ name, path, node, nar, references: (references as Array<StorePath>).sort() })
   }
   return arrived
 })
@@ -111,7 +117,7 @@ const runBuilder = Effect.fnUntraced(function* (input: BuildInput, reporter: Rep
 /** The path info of an output, and for a fixed one the proof that it is what was declared. */
 const describe = Effect.fnUntraced(function* (input: BuildInput, output: Arrived) {
   const { derivation, drvPath } = input
-  const nar = yield* Effect.mapError(calculate(output.node), storeFailure)
+  const nar = output.nar ?? (yield* Effect.mapError(calculate(output.node), storeFailure))
   const registrationTime = Math.floor((yield* Clock.currentTimeMillis) / 1000)
   const declaration = derivation.outputs.get(output.name)!
   const ca = kindOf(derivation) === "fixed" ? yield* verifyFixed(input, output, declaration, nar.narHash) : undefined

@@ -16,7 +16,8 @@ import { MissingData } from "../castore/CastoreError.ts"
 import { BlobService } from "../castore/blob/BlobService.ts"
 import { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import { type ContextElement, type FarRequest, requestKey } from "../eval/IoRequest.ts"
-import type { Fetch } from "../fetch/Fetch.ts"
+import { type Fetch, fetchKey, fromDerivation, storePathOf } from "../fetch/Fetch.ts"
+import { exitCodeOf } from "../fetch/FetchError.ts"
 import { Fetcher } from "../fetch/Fetcher.ts"
 import { type ByteString, fromBytes, toBytes, toUnicode } from "../nix/Bytes.ts"
 import { type Derivation, outputNames } from "../nix/Derivation.ts"
@@ -31,7 +32,6 @@ import { announced } from "./Announce.ts"
 import { buildDerivation, type BuildServices } from "./BuildDerivation.ts"
 import { BuildLogs } from "./BuildLogs.ts"
 import { Known } from "./Known.ts"
-import { fetchFailure, fetchOfDerivation, pathOfFetch } from "./Pending.ts"
 import {
   DependencyFailed,
   DerivationFailed,
@@ -264,17 +264,18 @@ const make = Effect.gen(function* () {
     return committed as Outputs
   })
 
-  const fetchKey = (fetch: Fetch) => `${fetch._tag} ${fetch.name} ${fetch.url}`
-
   /** The fetched path, committed. `path` is known beforehand, if a hash is; `what` is who asked, for messages. */
   const fetched = (path: StorePath | undefined, fetch: Fetch, what?: StorePath): Effect.Effect<PathInfo, RealiseError> => {
     const work: Effect.Effect<PathInfo, RealiseError> = announced("fetch", fetch.name, path, (reporter) =>
       Effect.gen(function* () {
+        if ((yield* RealiseOptions).offline && /^(?!file:)[a-z][a-z0-9+.-]*:/i.test(fetch.url)) {
+          return yield* new FetchFailure({ what, detail: `'${toUnicode(fetch.url)}' must be fetched, which --offline forbids`, code: 1 })
+        }
         const info = yield* fetcher
           .fetch(fetch, ({ done, total }) => reporter.progress(done, total))
-          .pipe(Effect.mapError((error) => fetchFailure(error, what)))
+          .pipe(Effect.mapError((error) => new FetchFailure({ what, detail: error.message, code: exitCodeOf(error) })))
         if (path !== undefined && info.path !== path) {
-          return yield* new FetchFailure({ detail: `'${fetch.url}' gave '${info.path}' where '${path}' was expected`, code: 1 })
+          return yield* new FetchFailure({ what, detail: `'${fetch.url}' gave '${info.path}' where '${path}' was expected`, code: 1 })
         }
         return yield* commit(info)
       })
@@ -305,8 +306,7 @@ const make = Effect.gen(function* () {
   const fetchOf = Effect.fnUntraced(function* (drvPath: StorePath, drv: Derivation) {
     if (drv.outputs.size !== 1) return undefined
     const [[output, { path }]] = drv.outputs as unknown as readonly [readonly [ByteString, { readonly path: StorePath }]]
-    const fetch =
-      known.fetch(path) ?? (drv.builder === "builtin:fetchurl" ? yield* attempt(drvPath, () => fetchOfDerivation(drv)) : undefined)
+    const fetch = known.fetch(path) ?? (yield* attempt(drvPath, () => fromDerivation(drv)))
     return fetch === undefined ? undefined : { output, path, fetch }
   })
 
@@ -386,7 +386,7 @@ const make = Effect.gen(function* () {
           name: request.name,
           hash: request.hash
         }
-        const path = pathOfFetch(fetch)
+        const path = storePathOf(fetch)
         return Effect.map(path === undefined ? fetched(undefined, fetch) : needFetched(path, fetch), (info) => info.path)
       }
       case "EnsurePath":

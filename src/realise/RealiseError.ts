@@ -77,12 +77,17 @@ export class NotDeterministic extends Schema.TaggedError<NotDeterministic>()("No
 }
 
 /** A fetch that realising needed failed. */
-export class FetchFailure extends Schema.TaggedError<FetchFailure>()("FetchFailure", { detail: Schema.String, code: Schema.Number }) {
+export class FetchFailure extends Schema.TaggedError<FetchFailure>()("FetchFailure", {
+  /** The derivation that is this fetch, if one is. */
+  what: Schema.UndefinedOr(Schema.String),
+  detail: Schema.String,
+  code: Schema.Number
+}) {
   get exitCode(): number {
     return this.code
   }
   override get message(): string {
-    return this.detail
+    return this.what === undefined ? this.detail : `cannot build '${this.what}': ${this.detail}`
   }
 }
 

@@ -59,7 +59,8 @@ export const make = (options: PlainOptions): ((event: Event) => void) => {
         return
       }
       case "Message":
-        if (event.level === "warning" || event.level === "trace" || verbosity >= (event.level === "info" ? 1 : 3)) write(harmless(event.text))
+        if (event.level === "warning" || event.level === "trace" || verbosity >= (event.level === "info" ? 1 : 3))
+          write(harmless(event.text))
         return
       case "Progress":
         return
