@@ -55,7 +55,7 @@ const bubblewrapArguments = (members: ReadonlyArray<Member>): ReadonlyArray<stri
     else args.push("--dev-bind", `/${entry.name}`, `/${entry.name}`)
   }
   for (const name of nixEntries()) args.push("--dev-bind", `/nix/${name}`, `/nix/${name}`)
-  args.push("--dir", storeDir)
+  args.push("--tmpfs", storeDir)
   for (const member of members) {
     if (member._tag === "Symlink") args.push("--symlink", toUnicode(member.target), member.path)
     else args.push("--ro-bind", member.host, member.path)
