@@ -68,7 +68,7 @@ export class FileUnreadable extends Schema.TaggedError<FileUnreadable>()("FileUn
 export class BadNar extends Schema.TaggedError<BadNar>()("BadNar", {
   url: Schema.String,
   /** Where in the (decompressed) NAR. */
-  offset: Schema.Number,
+  offset: Schema.Finite,
   detail: Schema.String
 }) {
   override get message(): string {

@@ -148,10 +148,10 @@ const make = Effect.fnUntraced(function* (options: FetcherOptions) {
         { times: restarts, while: (error) => error._tag === "ContentChanged" }
       )
     // Some servers call a .tar.gz "encoded"; then the hash is of the bytes as they come.
-    return Effect.catch(run(true), (error) =>
-      fetch.hash !== undefined && encoded && (error._tag === "HashMismatch" || error._tag === "Undecodable")
-        ? Effect.catch(run(false), () => Effect.fail(error))
-        : Effect.fail(error)
+    return Effect.catchIf(
+      run(true),
+      (error) => fetch.hash !== undefined && encoded && (error._tag === "HashMismatch" || error._tag === "Undecodable"),
+      (error) => Effect.mapError(run(false), () => error)
     )
   }
 

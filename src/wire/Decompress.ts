@@ -42,7 +42,7 @@ export class ExpandsTooFar extends Schema.TaggedError<ExpandsTooFar>()("ExpandsT
   source: Schema.String,
   format: Schema.String,
   /** Bytes. */
-  limit: Schema.Number
+  limit: Schema.Finite
 }) {
   override get message(): string {
     return `'${this.source}' (${this.format}) decompresses to more than the ${this.limit} bytes that are allowed here`
@@ -199,6 +199,15 @@ export const decompress =
           return upstreamEnded ? Cause.done() : Effect.andThen(pullMore, plain)
         })
 
+        const step = (decoder: Machine): Effect.Effect<Uint8Array | "more" | undefined, Undecodable> => {
+          try {
+            const result = decoder.next()
+            return result instanceof Promise ? Effect.tryPromise({ try: () => result, catch: failed }) : Effect.succeed(result)
+          } catch (error) {
+            return Effect.fail(failed(error))
+          }
+        }
+
         const decoded: Pull.Pull<readonly [Uint8Array], E | DecompressError> = Effect.gen(function* () {
           machine ??= yield* Effect.promise(() => load(format as Exclude<Compression, "none">))
           for (;;) {
@@ -206,8 +215,7 @@ export const decompress =
               yield* othersTurn
               turnEnds = performance.now() + turn
             }
-            const step = yield* Effect.try({ try: () => machine!.next(), catch: failed })
-            const result = step instanceof Promise ? yield* Effect.tryPromise({ try: () => step, catch: failed }) : step
+            const result = yield* step(machine)
             if (result === undefined) return yield* Cause.done()
             if (result !== "more") {
               if (result.length > 0) return yield* count(result)

@@ -239,7 +239,7 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
   const pause = (attempt: number, error: HttpError): Effect.Effect<void, HttpError> =>
     Effect.gen(function* () {
       const asked = error._tag === "HttpStatus" && error.retryAfter !== undefined ? error.retryAfter * 1000 : 0
-      if (asked > options.longestRetryAfter * 1000) return yield* Effect.fail(error)
+      if (asked > options.longestRetryAfter * 1000) return yield* error
       const jitter = (yield* Random.next) * Math.min(options.backoff.cap, options.backoff.base * 2 ** attempt)
       yield* Effect.sleep(Math.max(asked, jitter))
     })
@@ -354,9 +354,9 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
     /** The next piece that has bytes for the caller; `undefined` at the end. */
     const next: Effect.Effect<Uint8Array | undefined, HttpError> = Effect.suspend(() =>
       wanted !== undefined && received >= wanted
-        ? Effect.succeed(undefined)
+        ? Effect.undefined
         : Effect.flatMap(read, (piece) => {
-            if (piece === undefined) return Effect.succeed(undefined)
+            if (piece === undefined) return Effect.undefined
             const dropped = Math.min(skip, piece.length)
             skip -= dropped
             let rest = piece.subarray(dropped)

@@ -30,9 +30,9 @@ const statusHints: ReadonlyMap<number, string> = new Map([
 export class HttpStatus extends Schema.TaggedError<HttpStatus>()("HttpStatus", {
   url: Schema.String,
   method: Schema.String,
-  status: Schema.Number,
+  status: Schema.Finite,
   /** Seconds that the server asked to wait, where it did. */
-  retryAfter: Schema.UndefinedOr(Schema.Number),
+  retryAfter: Schema.UndefinedOr(Schema.Finite),
   /** The start of the answer's text, at most 1 KiB. */
   body: Schema.String
 }) {
@@ -49,7 +49,7 @@ export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable"
   code: Schema.String,
   detail: Schema.String,
   /** How often it was tried. */
-  attempts: Schema.Number
+  attempts: Schema.Finite
 }) {
   override get message(): string {
     const host = URL.canParse(this.url) ? new URL(this.url).host : this.url
@@ -69,9 +69,9 @@ export class TimedOut extends Schema.TaggedError<TimedOut>()("TimedOut", {
   url: Schema.String,
   phase: Schema.Literals(["connect", "answer", "body"]),
   /** The limit that was passed. */
-  seconds: Schema.Number,
+  seconds: Schema.Finite,
   /** Bytes of the body that had come. */
-  received: Schema.Number
+  received: Schema.Finite
 }) {
   override get message(): string {
     const what =
@@ -87,8 +87,8 @@ export class TimedOut extends Schema.TaggedError<TimedOut>()("TimedOut", {
 /** The body ended before its announced length, and could not be resumed. */
 export class Truncated extends Schema.TaggedError<Truncated>()("Truncated", {
   url: Schema.String,
-  received: Schema.Number,
-  announced: Schema.UndefinedOr(Schema.Number),
+  received: Schema.Finite,
+  announced: Schema.UndefinedOr(Schema.Finite),
   detail: Schema.String
 }) {
   override get message(): string {
@@ -100,7 +100,7 @@ export class Truncated extends Schema.TaggedError<Truncated>()("Truncated", {
 /** While a broken download was being resumed the server offered something else under the same address. */
 export class ContentChanged extends Schema.TaggedError<ContentChanged>()("ContentChanged", {
   url: Schema.String,
-  received: Schema.Number,
+  received: Schema.Finite,
   detail: Schema.String
 }) {
   override get message(): string {
@@ -112,8 +112,8 @@ export class ContentChanged extends Schema.TaggedError<ContentChanged>()("Conten
 export class TooLarge extends Schema.TaggedError<TooLarge>()("TooLarge", {
   url: Schema.String,
   /** Bytes. */
-  limit: Schema.Number,
-  announced: Schema.UndefinedOr(Schema.Number)
+  limit: Schema.Finite,
+  announced: Schema.UndefinedOr(Schema.Finite)
 }) {
   override get message(): string {
     const size = this.announced === undefined ? "" : ` (it announces ${this.announced})`
