@@ -13,8 +13,10 @@ import { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import { ingestPath } from "../castore/ingest/FileSystem.ts"
 import type { DirectoryEntry } from "../castore/Node.ts"
 import { CheckoutCache } from "../castore/view/Checkout.ts"
-import { toUnicode } from "../nix/Bytes.ts"
+import * as Base32 from "../nix/Base32.ts"
+import { type ByteString, toUnicode } from "../nix/Bytes.ts"
 import { ReferenceScanner } from "../nix/References.ts"
+import { hashPartLength } from "../nix/StorePath.ts"
 import { type BuildError, InputUnavailable, InvalidBuildRequest, OutputNotStored, UnsupportedSystem } from "./BuildError.ts"
 import { Builder, type BuildOptions, type BuiltOutput } from "./Builder.ts"
 import { type BuildRequest, requestProblem } from "./BuildRequest.ts"
@@ -60,6 +62,11 @@ export const hostSystems = (): ReadonlyArray<string> => {
 /** Inputs brought onto the disk at the same time, for one build. */
 const checkoutsUnderWay = 8
 
+const needleProblem = (needles: ReadonlyArray<ByteString>): string | undefined => {
+  const wrong = needles.find((needle) => needle.length !== hashPartLength || ![...needle].every((c) => Base32.isDigit(c.charCodeAt(0))))
+  return wrong === undefined ? undefined : `'${toUnicode(wrong)}' is not the hash part of a store path, so it cannot be searched for`
+}
+
 const validate = (request: BuildRequest): string | undefined => {
   const problem = requestProblem(request)
   if (problem !== undefined) return problem
@@ -69,12 +76,7 @@ const validate = (request: BuildRequest): string | undefined => {
   const names = new Set(request.inputs.map(({ name }) => `${request.inputsDir}/${name}`))
   const both = request.outputs.find((path) => names.has(path))
   if (both !== undefined) return `'${both}' is both an input and an output`
-  try {
-    new ReferenceScanner(request.refscanNeedles)
-    return undefined
-  } catch (cause) {
-    return (cause as Error).message
-  }
+  return needleProblem(request.refscanNeedles)
 }
 
 const make = Effect.fnUntraced(function* (options: LocalBuilderOptions) {

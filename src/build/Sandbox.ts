@@ -13,7 +13,8 @@ import { type ByteString, toUnicode } from "../nix/Bytes.ts"
 import { type BuildError, InvalidBuildRequest, SandboxFailed, SandboxUnavailable } from "./BuildError.ts"
 import { type BuildRequest, requestProblem } from "./BuildRequest.ts"
 import * as BuildUsers from "./BuildUsers.ts"
-import { type Bubblewrap, launchBubblewrap } from "./SandboxBubblewrap.ts"
+import { advise } from "./SandboxAdvice.ts"
+import { bindLimit, type Bubblewrap, launchBubblewrap } from "./SandboxBubblewrap.ts"
 import type { DriverName, Launch, LaunchContext } from "./SandboxLaunch.ts"
 import { type BuildIdentity, hostPath, insideGid, insideUid, layOut, type SandboxInput, type SandboxLayout } from "./SandboxLayout.ts"
 import { run, type RunOptions } from "./SandboxProcess.ts"
@@ -76,12 +77,32 @@ const output = (program: string, args: ReadonlyArray<string>): Effect.Effect<str
     execFile(program, args, { timeout: 10_000 }, (_, stdout, stderr) => resume(Effect.succeed(`${stdout}${stderr}`)))
   })
 
-/** A way to run: a driver, with or without a user namespace for the builder. */
+/** A way to run. */
 interface Way {
   readonly driver: DriverName
+  /** Whether the builder gets a user namespace. */
   readonly userNamespace: boolean
+  /** Whether the builder gets a user id of its own, for which we must be root. */
+  readonly changesUser: boolean
   readonly launch: (request: BuildRequest, layout: SandboxLayout, identity: BuildIdentity, context: LaunchContext) => Launch | string
 }
+
+const isRoot = (): boolean => process.getuid!() === 0
+
+/** Whether all ids of the host are ours, as opposed to those that a user namespace (such as a rootless container) was given. */
+const ownsAllIds = (): boolean => {
+  try {
+    return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "latin1"))
+  } catch {
+    return true
+  }
+}
+
+/**
+ * Whether to change the user, in the order to try. Root of a container may lack ids to change to; there builders may run as we do, since that is an ordinary user outside.
+ * The real root never builds as itself: files of /proc would obey a builder with its id.
+ */
+const userChanges = (): ReadonlyArray<boolean> => (isRoot() ? (ownsAllIds() ? [true] : [true, false]) : [false])
 
 const architecture = process.arch as Architecture
 
@@ -96,8 +117,7 @@ const runIn = Effect.fnUntraced(function* (
   inputs: ReadonlyArray<SandboxInput>,
   runOptions: RunOptions
 ) {
-  const isRoot = process.getuid!() === 0
-  const uid = isRoot ? yield* BuildUsers.acquire(options.firstBuildUser) : undefined
+  const uid = way.changesUser ? yield* BuildUsers.acquire(options.firstBuildUser) : undefined
   const identity: BuildIdentity = {
     host: uid === undefined ? undefined : { uid, gid: uid },
     uid: way.userNamespace ? insideUid : (uid ?? insideUid),
@@ -149,43 +169,6 @@ const works = (way: Way, options: SandboxOptions, shell: SandboxShell): Effect.E
     })
   )
 
-const sysctl = (name: string): string | undefined => {
-  try {
-    return readFileSync(`/proc/sys/${name.replaceAll(".", "/")}`, "latin1").trim()
-  } catch {
-    return undefined
-  }
-}
-
-/** What a user can do about it, from what the machine says of itself. */
-const advise = (programs: { readonly bwrap: string | undefined; readonly unshare: string | undefined }): ReadonlyArray<string> => {
-  const advice: Array<string> = []
-  const isRoot = process.getuid!() === 0
-  if (sysctl("kernel.unprivileged_userns_clone") === "0" && !isRoot) {
-    advice.push(
-      "user namespaces are off for ordinary users: as root, sysctl -w kernel.unprivileged_userns_clone=1 (and write it to /etc/sysctl.d)"
-    )
-  }
-  if (sysctl("user.max_user_namespaces") === "0") {
-    advice.push(
-      "the number of user namespaces is limited to 0: as root, sysctl -w user.max_user_namespaces=15000 (and write it to /etc/sysctl.d)"
-    )
-  }
-  if (sysctl("kernel.apparmor_restrict_unprivileged_userns") === "1" && !isRoot) {
-    advice.push(
-      "AppArmor restricts user namespaces: as root, sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or give bwrap a profile that allows 'userns'"
-    )
-  }
-  if (programs.bwrap === undefined)
-    advice.push("install bubblewrap: apt-get install bubblewrap, dnf install bubblewrap, apk add bubblewrap …")
-  if (programs.unshare === undefined) advice.push("install util-linux, which has the program 'unshare'")
-  advice.push(
-    "in a container, allow user namespaces and mounts (Docker: --security-opt seccomp=unconfined --security-opt systempaths=unconfined)"
-  )
-  if (!isRoot) advice.push("or build as root, or on a remote builder")
-  return advice
-}
-
 const unavailable = (attempts: ReadonlyArray<{ readonly driver: string; readonly reason: string }>, advice: ReadonlyArray<string>) =>
   new SandboxUnavailable({ attempts: [...attempts], advice: [...advice] })
 
@@ -210,14 +193,14 @@ export const detect = (options: SandboxOptions): Effect.Effect<Sandbox, BuildErr
 
     const unshare = findProgram("unshare")
     const bwrap = findProgram("bwrap")
-    const isRoot = process.getuid!() === 0
-    const utilLinux = (userNamespace: boolean): Way => ({
-      driver: "util-linux",
-      userNamespace,
-      launch: (request, layout, identity, context) => launchUtilLinux(unshare!, request, layout, identity, context)
-    })
     const attempts: Array<{ readonly driver: string; readonly reason: string }> = []
-    const found = (way: Way): Sandbox => ({
+    const tryWay = Effect.fnUntraced(function* (way: Way) {
+      const reason = yield* works(way, options, shell)
+      const how = `${way.driver}${way.userNamespace ? "" : " without user namespaces"}${isRoot() && !way.changesUser ? " as ourselves" : ""}`
+      if (reason !== undefined) attempts.push({ driver: how, reason })
+      return reason === undefined
+    })
+    const sandboxBy = (way: Way): Sandbox => ({
       driver: way.driver,
       run: (request, inputs, runOptions) =>
         Effect.suspend(() => {
@@ -227,42 +210,49 @@ export const detect = (options: SandboxOptions): Effect.Effect<Sandbox, BuildErr
             : Effect.fail(new InvalidBuildRequest({ problem }))
         })
     })
+    const utilLinux = (changesUser: boolean, userNamespace: boolean): Way => ({
+      driver: "util-linux",
+      changesUser,
+      userNamespace,
+      launch: (request, layout, identity, context) => launchUtilLinux(unshare!, request, layout, identity, context)
+    })
+    const bubblewrapBy = (bubblewrap: Bubblewrap, changesUser: boolean): Way => ({
+      driver: "bubblewrap",
+      changesUser,
+      userNamespace: true,
+      launch: (request, layout, identity, context) => launchBubblewrap(bubblewrap, request, layout, identity, context)
+    })
 
-    if (options.driver !== "util-linux" && options.userNamespaces !== false) {
-      if (bwrap === undefined) attempts.push({ driver: "bubblewrap", reason: "'bwrap' is not installed" })
-      else {
-        const help = yield* output(bwrap, ["--help"])
+    if (bwrap === undefined && options.driver !== "util-linux") attempts.push({ driver: "bubblewrap", reason: "'bwrap' is not installed" })
+    if (unshare === undefined && options.driver !== "bubblewrap")
+      attempts.push({ driver: "util-linux", reason: "'unshare' is not installed" })
+    const tryBubblewrap = bwrap !== undefined && options.driver !== "util-linux" && options.userNamespaces !== false
+    const tryUtilLinux = unshare !== undefined && options.driver !== "bubblewrap"
+    const help = tryBubblewrap ? yield* output(bwrap, ["--help"]) : ""
+
+    for (const changesUser of userChanges()) {
+      if (tryBubblewrap) {
         const bubblewrap: Bubblewrap = { program: bwrap, knowsArgv0: help.includes("--argv0"), unshare }
-        const way: Way = {
-          driver: "bubblewrap",
-          userNamespace: true,
-          launch: (request, layout, identity, context) => launchBubblewrap(bubblewrap, request, layout, identity, context)
-        }
-        const reason = yield* works(way, options, shell)
-        if (reason === undefined) {
-          if (isRoot || unshare === undefined) return found(way)
-          // Mounting beforehand needs a working unshare; without it bwrap does all of it.
-          const mounting = yield* works(utilLinux(true), options, shell)
-          const exact = { ...bubblewrap, unshare: mounting === undefined ? unshare : undefined }
-          return found({
-            ...way,
-            launch: (request, layout, identity, context) => launchBubblewrap(exact, request, layout, identity, context)
-          })
-        }
-        attempts.push({ driver: "bubblewrap", reason })
-      }
-    }
-    if (options.driver !== "bubblewrap") {
-      if (unshare === undefined) attempts.push({ driver: "util-linux", reason: "'unshare' is not installed" })
-      else {
-        const ways = isRoot ? [true, false] : [true]
-        for (const userNamespace of options.userNamespaces === false ? [false] : ways) {
-          const way = utilLinux(userNamespace)
-          const reason = yield* works(way, options, shell)
-          if (reason === undefined) return found(way)
-          attempts.push({ driver: userNamespace ? "util-linux" : "util-linux without user namespaces", reason })
+        if (yield* tryWay(bubblewrapBy(bubblewrap, changesUser))) {
+          if (changesUser || unshare === undefined) return sandboxBy(bubblewrapBy(bubblewrap, changesUser))
+          // With many inputs mounting beforehand is faster, and needs an unshare that works; without it bwrap does all of it.
+          const alone = sandboxBy(bubblewrapBy({ ...bubblewrap, unshare: undefined }, changesUser))
+          const mounting = sandboxBy(bubblewrapBy(bubblewrap, changesUser))
+          let canMount: boolean | undefined
+          return {
+            driver: alone.driver,
+            run: Effect.fnUntraced(function* (request, inputs, runOptions) {
+              if (inputs.length > bindLimit) canMount ??= (yield* works(utilLinux(changesUser, true), options, shell)) === undefined
+              return yield* (canMount === true ? mounting : alone).run(request, inputs, runOptions)
+            })
+          }
         }
       }
+      if (tryUtilLinux) {
+        const withNamespace = options.userNamespaces !== false
+        if (withNamespace && (yield* tryWay(utilLinux(changesUser, true)))) return sandboxBy(utilLinux(changesUser, true))
+        if (changesUser && (yield* tryWay(utilLinux(true, false)))) return sandboxBy(utilLinux(true, false))
+      }
     }
-    return yield* unavailable(attempts, advise({ bwrap, unshare }))
+    return yield* unavailable(attempts, advise({ bwrap, unshare }, options.scratchRoot))
   })

@@ -28,7 +28,7 @@ import { statusDescriptor, type Syscall } from "./SyscallProgram.ts"
 const argumentsDescriptor = 4
 
 /** Binds that bwrap does itself; more are mounted beforehand where that is possible. */
-const bindLimit = 64
+export const bindLimit = 64
 
 export interface Bubblewrap {
   readonly program: string
