@@ -219,7 +219,7 @@ const compileDynamic = (unit: Unit, node: number, frame: Frame): ((set: Attribut
       const dynamic = dynamics[i]!
       const before = seen.get(symbol)
       if (before !== undefined) {
-        throw new NixError("eval", `attribute '${nameOf(symbol)}' already defined at ${describePosition(before)}`, dynamic.position)
+        throw new NixError("eval", `dynamic attribute '${nameOf(symbol)}' already defined at ${describePosition(before)}`, dynamic.position)
       }
       seen.set(symbol, dynamic.position)
       entries.push([symbol, labelled(dynamic.value, symbol, dynamic.position).delay(env), dynamic.position])

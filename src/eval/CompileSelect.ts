@@ -6,15 +6,17 @@ import { AttributeSet } from "./AttributeSet.ts"
 import type { Code, Env, Run } from "./Code.ts"
 import { compile } from "./Compile.ts"
 import { mismatch } from "./Describe.ts"
+import { contextNotAllowed } from "./Expect.ts"
 import { forceThunk } from "./Force.ts"
 import { NixError } from "./NixError.ts"
+import { quoteName } from "./Print.ts"
 import type { Scope } from "./Scope.ts"
 import { closestNames } from "../lang/Suggestions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { existingSymbol, nameOf, symbol as symbolOf } from "./Symbols.ts"
 import type { Unit } from "./Unit.ts"
 import type { Value } from "./Value.ts"
-import { ContextString, textOf, Thunk } from "./Value.ts"
+import { ContextString, Thunk } from "./Value.ts"
 
 /** One name of an attribute path. */
 class Step {
@@ -54,7 +56,9 @@ class Step {
 const dynamicName = (name: Value, position: Position): string => {
   if (typeof name === "string") return name
   if (name instanceof ContextString) {
-    throw new NixError("type", `the string '${textOf(name)}' is not allowed to refer to a store path (such as '${[...name.context][0]}')`, position)
+    const error = contextNotAllowed(name)
+    error.position = position
+    throw error
   }
   throw mismatch("a string", name, position).during("while evaluating an attribute name", position)
 }
@@ -72,7 +76,7 @@ const stepsOf = (unit: Unit, at: number, scope: Scope | null): Array<Step> => {
 
 /** The error for a missing attribute, with the nearest names of the set. */
 export const missing = (set: AttributeSet, symbol: SymbolId, position: Position): NixError => {
-  const error = new NixError("missing-attribute", `attribute '${nameOf(symbol)}' missing`, position)
+  const error = new NixError("missing-attribute", `attribute '${quoteName(nameOf(symbol))}' missing`, position)
   error.suggestions = closestNames(nameOf(symbol), set.names())
   return error
 }

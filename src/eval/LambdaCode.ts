@@ -8,6 +8,7 @@ import { machine } from "./Machine.ts"
 import { Interrupted, NixError } from "./NixError.ts"
 import { mismatch } from "./Describe.ts"
 import { force } from "./Force.ts"
+import { quoteName } from "./Print.ts"
 import { closestNames } from "../lang/Suggestions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { nameOf } from "./Symbols.ts"
@@ -101,7 +102,7 @@ export class LambdaCode {
       else if (formal.fallback === undefined) {
         throw new NixError(
           "missing-argument",
-          `function '${this.displayName}' called without required argument '${nameOf(formal.symbol)}'`,
+          `function '${this.displayName}' called without required argument '${quoteName(nameOf(formal.symbol))}'`,
           this.position
         )
       }
@@ -114,7 +115,7 @@ export class LambdaCode {
         if (!known.has(symbol)) {
           const error = new NixError(
             "missing-argument",
-            `function '${this.displayName}' called with unexpected argument '${nameOf(symbol)}'`,
+            `function '${this.displayName}' called with unexpected argument '${quoteName(nameOf(symbol))}'`,
             this.position
           )
           error.suggestions = closestNames(

@@ -4,11 +4,9 @@
 import type { ByteString } from "../nix/Bytes.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import { Delay } from "./Code.ts"
-import { isDerivation } from "./Compare.ts"
-import { force } from "./Force.ts"
 import { formatFloat } from "./text/Floats.ts"
 import { describePosition } from "./PositionSet.ts"
-import { Names, nameOf } from "./Symbols.ts"
+import { Names, nameOf, symbol } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 import { Builtin, ContextString, Lambda, NixFloat, NixPath, PartialBuiltin, textOf, Thunk } from "./Value.ts"
 
@@ -83,6 +81,8 @@ export const printValue = (value: Value): ByteString => {
   return out.join("")
 }
 
+const underscoreType = symbol("_type")
+
 const shortLimits = { depth: 10, attributes: 10, elements: 10, string: 1024 }
 
 const clip = (text: ByteString, limits: { readonly string: number }): ByteString =>
@@ -96,6 +96,16 @@ const mark = (text: string): ByteString => `\xc2\xab${text}\xc2\xbb`
 
 const unlimited = { depth: Infinity, attributes: Infinity, elements: Infinity, string: Infinity }
 
+/** Slots in order of their names, what tells the kind of set first: where not all can be shown, that is what matters. */
+const importantFirst = (set: AttributeSet): ReadonlyArray<number> => {
+  const slots = set.shape.nameOrder
+  const rank = (slot: number): number => {
+    const symbol = set.shape.symbols[slot] as number
+    return symbol === Names.type ? 0 : symbol === underscoreType ? 1 : 2
+  }
+  return set.has(Names.type) || set.has(underscoreType) ? slots.toSorted((a, b) => rank(a) - rank(b)) : slots
+}
+
 /** The value in a few words, evaluating nothing; with `limited` false however many words it takes, as `builtins.trace` shows it. */
 export const printShort = (value: Value, limited = true): ByteString => {
   const limits = limited ? shortLimits : unlimited
@@ -108,22 +118,13 @@ export const printShort = (value: Value, limited = true): ByteString => {
     const text = atom(v)
     if (text !== undefined) return text
     if (v instanceof AttributeSet) {
-      if (depth > 0 || v.has(Names.type)) {
-        const type = v.get(Names.type)
-        if (type !== undefined && (!(type instanceof Thunk) || type.code === null) && isDerivation(v)) {
-          const drvPath = v.get(Names.drvPath)
-          const known = drvPath instanceof Thunk && drvPath.code !== null ? undefined : drvPath
-          const path = known === undefined ? undefined : force(known)
-          return mark(typeof path === "string" || path instanceof ContextString ? `derivation ${textOf(path)}` : "derivation")
-        }
-      }
       if (v.size === 0) return "{ }"
       if (seen.has(v)) return mark("repeated")
       seen.add(v)
       if (depth >= limits.depth) return "{ ... }"
       const parts: Array<string> = []
       let left = v.size
-      for (const slot of v.shape.nameOrder) {
+      for (const slot of limited ? importantFirst(v) : v.shape.nameOrder) {
         if (attributes >= limits.attributes) {
           parts.push(mark(`${left} attribute${left === 1 ? "" : "s"} elided`))
           break

@@ -20,6 +20,7 @@ import {
 import { ask } from "../Force.ts"
 import { machine } from "../Machine.ts"
 import { NixError } from "../NixError.ts"
+import { quoteName } from "../Print.ts"
 import { parseContextElement } from "../Realisation.ts"
 import type { SymbolId } from "../Symbols.ts"
 import { Names, nameOf, symbol } from "../Symbols.ts"
@@ -69,7 +70,7 @@ const appendContext = (string: Value, contexts: Value): Value => {
   for (let slot = 0; slot < set.size; slot++) {
     const path = nameOf(set.shape.symbols[slot] as number)
     const position = set.positions[slot] ?? 0
-    if (!isStorePath(path)) throw new NixError("eval", `context key '"${path}"' is not a store path`, position)
+    if (!isStorePath(path)) throw new NixError("eval", `context key '${quoteName(path)}' is not a store path`, position)
     if (!machine.settings.readOnly && ask({ _tag: "EnsurePath", path }) !== true) {
       throw new NixError("io", `path '${path}' is not valid`, position)
     }
@@ -80,7 +81,11 @@ const appendContext = (string: Value, contexts: Value): Value => {
     const all = info.get(allOutputsName)
     if (all !== undefined && expectBoolean(all, "while evaluating the `allOutputs` attribute of a string context")) {
       if (!derivation) {
-        throw new NixError("eval", `tried to add all-outputs context of "${path}", which is not a derivation, to a string`, position)
+        throw new NixError(
+          "eval",
+          `tried to add all-outputs context of ${quoteName(path)}, which is not a derivation, to a string`,
+          position
+        )
       }
       context.add(`=${path}`)
     }
@@ -88,7 +93,11 @@ const appendContext = (string: Value, contexts: Value): Value => {
     if (outputs !== undefined) {
       const names = expectList(outputs, "while evaluating the `outputs` attribute of a string context")
       if (names.length > 0 && !derivation) {
-        throw new NixError("eval", `tried to add derivation output context of "${path}", which is not a derivation, to a string`, position)
+        throw new NixError(
+          "eval",
+          `tried to add derivation output context of ${quoteName(path)}, which is not a derivation, to a string`,
+          position
+        )
       }
       for (const name of names) context.add(`!${expectText(name, "while evaluating an output name within a string context")}!${path}`)
     }

@@ -36,13 +36,13 @@ const addErrorContext = (message: Value, value: Value): Value => {
     return force(value)
   } catch (error) {
     if (!(error instanceof NixError)) throw error
-    throw error.during(messageText(message, "while evaluating the error message passed to builtins.addErrorContext"), 0)
+    throw error.during(messageText(message, "while evaluating the error message passed to builtins.addErrorContext", false), 0)
   }
 }
 
-const messageText = (message: Value, words: string): string => {
+const messageText = (message: Value, words: string, copy: boolean): string => {
   try {
-    return coerceToText(message, new Set(), Coercion.Plain, false)
+    return coerceToText(message, new Set(), Coercion.Plain, copy)
   } catch (error) {
     throw error instanceof NixError ? error.during(words, 0) : error
   }
@@ -50,7 +50,7 @@ const messageText = (message: Value, words: string): string => {
 
 const raise = (name: string, kind: NixErrorKind, words: string, text: (message: string) => string): Builtin =>
   new Builtin(name, 1, (message) => {
-    throw new NixError(kind, text(messageText(message, words)))
+    throw new NixError(kind, text(messageText(message, words, true)))
   })
 
 const trace = (message: Value, value: Value): Value => {
