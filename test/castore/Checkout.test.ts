@@ -48,8 +48,11 @@ const source = () => {
   return directory
 }
 
-const test = (name: string, body: () => Effect.Effect<unknown, unknown, StoreServices>, layer: () => Layer.Layer<StoreServices, unknown> = () => layerMemory) =>
-  it.live(name, () => Effect.provide(Effect.suspend(body), layer(), { local: true }))
+const test = (
+  name: string,
+  body: () => Effect.Effect<unknown, unknown, StoreServices>,
+  layer: () => Layer.Layer<StoreServices, unknown> = () => layerMemory
+) => it.live(name, () => Effect.provide(Effect.suspend(body), layer(), { local: true }))
 
 describe("a checkout", () => {
   test("is the tree that was stored, read-only and timeless", () =>

@@ -46,7 +46,12 @@ const test = (name: string, body: () => Effect.Effect<unknown, unknown, BlobServ
   it.live(name, () => Effect.provide(Effect.suspend(body), layer()))
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
-const file = (path: string, contents: Uint8Array = text(path), executable = false): IngestEntry => ({ _tag: "File", path, executable, contents })
+const file = (path: string, contents: Uint8Array = text(path), executable = false): IngestEntry => ({
+  _tag: "File",
+  path,
+  executable,
+  contents
+})
 const directory = (path: string): IngestEntry => ({ _tag: "Directory", path })
 const run = (...entries: ReadonlyArray<IngestEntry>) => ingest(Stream.fromIterable(entries))
 
@@ -146,7 +151,14 @@ describe("a tree of the file system", () => {
   test("keeps names that are not UTF-8, orders them by byte, and takes the owner's executable bit alone", () =>
     Effect.gen(function* () {
       const directory = fresh()
-      const names = [Buffer.from([0xff, 0xfe]), Buffer.from("\u{10000}"), Buffer.from("\uffff"), Buffer.from("é"), Buffer.from("Z"), Buffer.from("a b")]
+      const names = [
+        Buffer.from([0xff, 0xfe]),
+        Buffer.from("\u{10000}"),
+        Buffer.from("\uffff"),
+        Buffer.from("é"),
+        Buffer.from("Z"),
+        Buffer.from("a b")
+      ]
       for (const name of names) writeFileSync(Buffer.concat([Buffer.from(`${directory}/`), name]), name)
       writeFileSync(join(directory, "owner"), "", { mode: 0o700 })
       writeFileSync(join(directory, "group"), "")
@@ -167,10 +179,17 @@ describe("a tree of the file system", () => {
         _tag: "Directory",
         entries: expected.map((name) => ({
           name,
-          node: { _tag: "File", executable: name === "owner", contents: Uint8Array.from(name === "owner" || name === "group" ? [] : Buffer.from(name, "latin1")) }
+          node: {
+            _tag: "File",
+            executable: name === "owner",
+            contents: Uint8Array.from(name === "owner" || name === "group" ? [] : Buffer.from(name, "latin1"))
+          }
         }))
       }
-      assert.strictEqual(hex(narHash), hex(yield* Effect.promise(async () => new Uint8Array(await crypto.subtle.digest("SHA-256", renderNar(tree))))))
+      assert.strictEqual(
+        hex(narHash),
+        hex(yield* Effect.promise(async () => new Uint8Array(await crypto.subtle.digest("SHA-256", renderNar(tree)))))
+      )
     }))
 
   test("may be a file, also one too large to be held, or a symlink that leads nowhere", () =>
@@ -183,7 +202,10 @@ describe("a tree of the file system", () => {
       assert.deepStrictEqual(large.node, { _tag: "File", digest: Digest.ofBytes(contents), size: contents.length, executable: true })
       const nar = renderNar({ _tag: "File", executable: true, contents })
       assert.strictEqual(large.narSize, nar.length)
-      assert.strictEqual(hex(large.narHash), hex(yield* Effect.promise(async () => new Uint8Array(await crypto.subtle.digest("SHA-256", nar)))))
+      assert.strictEqual(
+        hex(large.narHash),
+        hex(yield* Effect.promise(async () => new Uint8Array(await crypto.subtle.digest("SHA-256", nar))))
+      )
       assert.deepStrictEqual((yield* ingestPath(join(directory, "link"))).node, { _tag: "Symlink", target: "nowhere" })
       const whole = yield* ingestPath(directory)
       assert.strictEqual(whole.node._tag === "Directory" && whole.node.size, 2)
@@ -287,7 +309,9 @@ describe("a tree of the file system", () => {
           try { console.log(Buffer.from(hashPath(path, { makeAccessible: accessible === "1" })).toString("hex")) } catch (e) { console.log(e._tag, e.message) }
         `
         const as = (accessible: string) =>
-          execFileSync(process.execPath, ["--input-type=module-typescript", "-e", script, directory, accessible], { encoding: "utf8" }).trim()
+          execFileSync(process.execPath, ["--input-type=module-typescript", "-e", script, directory, accessible], {
+            encoding: "utf8"
+          }).trim()
         execFileSync("chown", ["-R", "65534:65534", directory])
         chmodSync(root, 0o755)
         const refused = as("0")
@@ -321,7 +345,10 @@ describe("a tree of the file system", () => {
 const sample: NarTree = {
   _tag: "Directory",
   entries: [
-    { name: "bin", node: { _tag: "Directory", entries: [{ name: "tool", node: { _tag: "File", executable: true, contents: text("#!/bin/sh\n") } }] } },
+    {
+      name: "bin",
+      node: { _tag: "Directory", entries: [{ name: "tool", node: { _tag: "File", executable: true, contents: text("#!/bin/sh\n") } }] }
+    },
     { name: "empty", node: { _tag: "Directory", entries: [] } },
     { name: "link", node: { _tag: "Symlink", target: "bin/tool" } },
     { name: "\xff", node: { _tag: "File", executable: false, contents: new Uint8Array(0) } }
@@ -344,10 +371,13 @@ describe("a NAR", () => {
         assert.deepStrictEqual(got, expected)
       }
       assert.strictEqual(expected.narSize, nar.length)
-      assert.deepStrictEqual(yield* ingestNar(Stream.succeed(renderNar({ _tag: "Symlink", target: "t" }))).pipe(Effect.map((r) => r.node)), {
-        _tag: "Symlink",
-        target: "t"
-      })
+      assert.deepStrictEqual(
+        yield* ingestNar(Stream.succeed(renderNar({ _tag: "Symlink", target: "t" }))).pipe(Effect.map((r) => r.node)),
+        {
+          _tag: "Symlink",
+          target: "t"
+        }
+      )
     }))
 
   test("with files too large to be held gives them all, also at the end and one after another", () =>
