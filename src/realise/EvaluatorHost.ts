@@ -9,16 +9,13 @@ import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import { MessageChannel, Worker } from "node:worker_threads"
 import type { MessagePort } from "node:worker_threads"
-import { BlobService } from "../castore/blob/BlobService.ts"
-import { DirectoryService } from "../castore/directory/DirectoryService.ts"
-import { PathInfoService } from "../store/PathInfoService.ts"
 import { EventSink } from "../wire/Events.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
+import type { OpenWorld, World } from "./Questions.ts"
 import { lineEvent, makeQuestions, withoutLabel } from "./Questions.ts"
-import { Realiser } from "./Realiser.ts"
 
 /** Deep recursion needs stack, allocation needs a young generation that it does not fill at once (measurements part II §3, §6). */
 const limits = { stackSizeMb: 256, maxYoungGenerationSizeMb: 64 }
@@ -52,11 +49,10 @@ const signal = (thread: Thread): void => {
 }
 
 /** Runs one job on a thread. `broken` is called when the thread cannot be used again. */
-const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, broken: () => void) {
-  const realiser = yield* Realiser
+const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, world: OpenWorld, broken: () => void) {
   const sink = yield* EventSink
-  const context = yield* Effect.context<Realiser | BlobService | DirectoryService | PathInfoService>()
-  const questions = makeQuestions(context, (id, reply) => {
+  const context = yield* Effect.context<never>()
+  const questions = makeQuestions(context, world, (id, reply) => {
     const message: ToEvaluator = { _tag: "Answer", id, answer: reply }
     thread.port.postMessage(message)
     signal(thread)
@@ -91,9 +87,9 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
         case "Print":
           return sink(lineEvent(message.line))
         case "Derivations":
-          return realiser.addDerivations(message.list)
+          return questions.tell((realiser) => realiser.addDerivations(message.list))
         case "Fetches":
-          return realiser.addFetches(message.list)
+          return questions.tell((realiser) => realiser.addFetches(message.list))
         case "Result":
           return done(Effect.succeed(message.result))
         case "Failed":
@@ -128,44 +124,55 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
     })
   })
 
-  return yield* evaluate.pipe(Effect.ensuring(questions.close))
+  const result = yield* Effect.ensuring(evaluate, questions.close)
+  // Derivations that go back to the caller are for the realiser to know; values need nobody.
+  if (result._tag === "Derivations") {
+    yield* Effect.mapError(questions.flush, (error) => new EvaluationFailed({ rendered: error.message, exitCode: 1 }))
+  }
+  return result
+})
+
+const make = Effect.fnUntraced(function* (world: OpenWorld) {
+  let idle: Thread | undefined = startThread()
+  const all = new Set<Thread>([idle])
+  const drop = (thread: Thread): void => {
+    all.delete(thread)
+    void thread.worker.terminate()
+  }
+  yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([...all].map((thread) => thread.worker.terminate()))))
+  const one = Semaphore.makeUnsafe(1)
+
+  const run = Effect.fn("Evaluator.run")(function* (job: EvaluationJob) {
+    const thread = idle ?? startThread()
+    idle = undefined
+    all.add(thread)
+    let usable = true
+    return yield* runJob(thread, job, world, () => {
+      usable = false
+    }).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          if (usable) idle = thread
+          else drop(thread)
+        })
+      )
+    )
+  })
+  return Evaluator.of({ run: (job) => Semaphore.withPermit(one)(run(job)) })
 })
 
 /** The evaluator over the realiser and the stores around it. */
-export const layer: Layer.Layer<Evaluator, never, Realiser | BlobService | DirectoryService | PathInfoService> = Layer.effect(
+export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
   Evaluator,
-  Effect.gen(function* () {
-    let idle: Thread | undefined = startThread()
-    const all = new Set<Thread>([idle])
-    const drop = (thread: Thread): void => {
-      all.delete(thread)
-      void thread.worker.terminate()
-    }
-    yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([...all].map((thread) => thread.worker.terminate()))))
-    const context = yield* Effect.context<Realiser | BlobService | DirectoryService | PathInfoService>()
-    const one = Semaphore.makeUnsafe(1)
-
-    const run = Effect.fn("Evaluator.run")(function* (job: EvaluationJob) {
-      let thread = idle
-      idle = undefined
-      if (thread === undefined) {
-        thread = startThread()
-        all.add(thread)
-      }
-      const mine = thread
-      let usable = true
-      return yield* runJob(mine, job, () => {
-        usable = false
-      }).pipe(
-        Effect.ensuring(
-          Effect.sync(() => {
-            if (usable) idle = mine
-            else drop(mine)
-          })
-        ),
-        Effect.provideContext(context)
-      )
-    })
-    return Evaluator.of({ run: (job) => Semaphore.withPermit(one)(run(job)) })
-  })
+  Effect.flatMap(Effect.context<World>(), (context) => make(Effect.succeed(context)))
 )
+
+/** The evaluator over a world that is opened when an evaluation first asks for something far, and closed with the evaluator. */
+export const layerOver = <E extends { readonly message: string }>(world: Layer.Layer<World, E>): Layer.Layer<Evaluator> =>
+  Layer.effect(
+    Evaluator,
+    Effect.gen(function* () {
+      const scope = yield* Effect.scope
+      return yield* make(yield* Effect.cached(Layer.buildWithScope(world, scope)))
+    })
+  )

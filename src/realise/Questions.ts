@@ -3,7 +3,7 @@
  * interrupted, down to the builder where nobody else waits for it.
  */
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -35,13 +35,35 @@ const answer = (question: Question): Effect.Effect<IoAnswer, never, World> =>
     : Effect.flatMap(Realiser, (realiser) => Effect.map(realiser.answer(question), (value): IoAnswer => ({ ok: true, value })))
   ).pipe(Effect.catch((error) => Effect.succeed(failureOf(error))))
 
-/** The questions of one evaluation. `reply` is called once for each that was not released. */
-export const makeQuestions = (context: Context.Context<World>, reply: (id: number, answer: IoAnswer) => void) => {
+/** The world, opened when the first question comes: an evaluation that asks for nothing far opens nothing. */
+export type OpenWorld = Effect.Effect<Context.Context<World>, { readonly message: string }>
+
+const unopened = (error: { readonly message: string }): IoAnswer => ({
+  ok: false,
+  failure: { kind: "world", message: error.message, exitCode: undefined }
+})
+
+/**
+ * The questions of one evaluation, answered in the services of `context` and of the world. `reply` is called once for each that was not released.
+ */
+export const makeQuestions = (context: Context.Context<never>, world: OpenWorld, reply: (id: number, answer: IoAnswer) => void) => {
   const fork = Effect.runForkWith(context)
   const asked = new Map<number, Fiber.Fiber<IoAnswer>>()
+  /** What the realiser has not been told yet, because nothing was asked of it. */
+  let untold: Array<(realiser: Realiser["Service"]) => void> = []
+
+  const inWorld = <A>(body: Effect.Effect<A, never, World>): Effect.Effect<A, { readonly message: string }> =>
+    Effect.flatMap(world, (services) => {
+      const realiser = Context.get(services, Realiser)
+      const tell = untold
+      untold = []
+      for (const each of tell) each(realiser)
+      return Effect.provideContext(body, services)
+    })
+
   return {
     ask: (id: number, question: Question): void => {
-      const fiber = fork(answer(question))
+      const fiber = fork(Effect.catch(inWorld(answer(question)), (error) => Effect.succeed(unopened(error))))
       asked.set(id, fiber)
       fiber.addObserver((exit) => {
         asked.delete(id)
@@ -58,6 +80,10 @@ export const makeQuestions = (context: Context.Context<World>, reply: (id: numbe
       const fiber = asked.get(id)
       if (fiber !== undefined) fork(Fiber.interrupt(fiber))
     },
+    /** Derivations and fetches that the realiser should know by the time it is asked. */
+    tell: (each: (realiser: Realiser["Service"]) => void): void => void untold.push(each),
+    /** Opens the world where something was told and nothing asked: the caller is about to use what it told. */
+    flush: Effect.suspend(() => (untold.length === 0 ? Effect.void : inWorld(Effect.void))),
     /** Interrupts what is still under way. */
     close: Effect.suspend(() => Fiber.interruptAll([...asked.values()]))
   }
