@@ -4,7 +4,6 @@
 import type { ByteString } from "../nix/Bytes.ts"
 import { Bindings, How, newSet } from "./Bindings.ts"
 import { LiteralParser } from "./LiteralParser.ts"
-import { printNode } from "./Printer.ts"
 import { Kind } from "./Syntax.ts"
 import type { Origin } from "./Syntax.ts"
 import { Token } from "./Token.ts"
@@ -27,20 +26,7 @@ export abstract class BindingParser extends LiteralParser {
   constructor(source: ByteString, origin: Origin, pipeOperators: boolean, maxDepth: number, checkEarly: boolean) {
     super(source, origin, pipeOperators, maxDepth)
     this.checkEarly = checkEarly
-    this.bindings = new Bindings(this.lexer, this.buffer, (node) =>
-      printNode(
-        {
-          nodes: this.buffer.nodes,
-          symbols: this.lexer.symbols.names,
-          strings: this.strings,
-          source,
-          origin,
-          baseDirectory: "",
-          root: node
-        },
-        node
-      )
-    )
+    this.bindings = new Bindings(this.lexer, this.buffer)
   }
 
   /** A name: a symbol, or `~node`. Sets `nameStart` and `nameEnd`. */

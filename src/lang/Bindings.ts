@@ -6,7 +6,6 @@
  * names that occur twice, the set is built up in objects and merged as Nix merges: both definitions must be sets, `rec` counts
  * where it stands first, dynamic names never merge. Pure.
  */
-import type { ByteString } from "../nix/Bytes.ts"
 import type { Lexer } from "./Lexer.ts"
 import type { NodeBuffer } from "./NodeBuffer.ts"
 import { printName } from "./Names.ts"
@@ -71,13 +70,10 @@ export class Bindings {
   readonly paths: Array<ReadonlyArray<number>> = []
   readonly #lexer: Lexer
   readonly #buffer: NodeBuffer
-  /** Prints a dynamic name for a message. */
-  readonly #printNode: (node: number) => ByteString
 
-  constructor(lexer: Lexer, buffer: NodeBuffer, printNode: (node: number) => ByteString) {
+  constructor(lexer: Lexer, buffer: NodeBuffer) {
     this.#lexer = lexer
     this.#buffer = buffer
-    this.#printNode = printNode
   }
 
   /** Writes the set whose records stand on the stack from `base` on, and drops them. Returns the node. */
@@ -252,7 +248,8 @@ export class Bindings {
 
   #duplicate(path: ReadonlyArray<number>, start: number, previous: number): never {
     const { symbols, source, origin } = this.#lexer
-    const printed = path.map((name) => (name >= 0 ? printName(symbols.names[name]!) : `"\${${this.#printNode(~name)}}"`)).join(".")
+    // No dynamic name can be in it: what follows one is always a new set.
+    const printed = path.map((name) => printName(symbols.names[name]!)).join(".")
     this.#lexer.fail(
       { _tag: "DuplicateAttribute", path: printed, previous: { origin, source, start: previous, end: previous + 1 } },
       start,

@@ -75,6 +75,9 @@ export class Lexer {
   readonly symbols: SymbolTable
   /** Where the end of the source is reported; Nix has it at the start of a path that the source ends with. */
   #endPlace: number
+  /** The last run of path bytes that was read for a path or URI: its end, and the last of its bytes that no URI scheme has. */
+  #runEnd = 0
+  #runNotScheme = -1
 
   constructor(source: ByteString, origin: Origin, pipeOperators: boolean) {
     this.source = source
@@ -223,8 +226,17 @@ export class Lexer {
   /** A path or URI that starts at `p`, whatever shorter token does too. */
   #longWord(p: number): boolean {
     const bytes = this.bytes
-    let q = p
-    while ((classes[bytes[q]!]! & pathByte) !== 0) q++
+    let q = this.#runEnd
+    // In `a.b.c` every name asks about the rest of the same run; each run is read once.
+    if (p >= q) {
+      q = p
+      let notScheme = -1
+      for (let flags = classes[bytes[q]!]!; (flags & pathByte) !== 0; flags = classes[bytes[++q]!]!) {
+        if ((flags & schemeByte) === 0) notScheme = q
+      }
+      this.#runEnd = q
+      this.#runNotScheme = notScheme
+    }
     const c = bytes[q]!
     if (c === 47) {
       if ((classes[bytes[q + 1]!]! & pathByte) !== 0) {
@@ -237,8 +249,13 @@ export class Lexer {
         this.end = q + 1
         return true
       }
-    } else if (c === 58 && (classes[bytes[q + 1]!]! & uriByte) !== 0 && (bytes[p]! | 32) >= 97 && (bytes[p]! | 32) <= 122) {
-      for (let i = p; i < q; i++) if ((classes[bytes[i]!]! & schemeByte) === 0) return false
+    } else if (
+      c === 58 &&
+      p > this.#runNotScheme &&
+      (classes[bytes[q + 1]!]! & uriByte) !== 0 &&
+      (bytes[p]! | 32) >= 97 &&
+      (bytes[p]! | 32) <= 122
+    ) {
       q++
       while ((classes[bytes[q]!]! & uriByte) !== 0) q++
       this.token = Token.Uri

@@ -429,7 +429,8 @@ export const parse = (source: ByteString, origin: Origin, baseDirectory: ByteStr
     } catch (error) {
       // The only RangeError that can happen here is this thread's stack being full.
       if (!(error instanceof RangeError)) throw error
-      throw new ParseError({ _tag: "TooDeep" }, { origin, source, start: parser.lexer.start, end: parser.lexer.end })
+      const start = parser.lexer.start
+      throw new ParseError({ _tag: "TooDeep" }, { origin, source, start, end: Math.max(start, parser.lexer.end) })
     }
   }
   try {
