@@ -179,11 +179,11 @@ const nothing = new Uint8Array(0)
 const progressThatCounts = 1 << 20
 
 const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof Http.Service => {
-  /** Follows redirects from `request.url`; the answer is a 2xx or, where `allowed`, that status. */
+  /** Follows redirects from `request.url` to an answer 2xx. `onBody` hears of every body that was opened on the way. */
   const answerTo = Effect.fnUntraced(function* (
     request: HttpRequest,
     extra: Readonly<Record<string, string>>,
-    allowed: number | undefined
+    onBody: (body: Body) => void
   ): Effect.fn.Return<{ readonly answer: Answer; readonly url: URL }, HttpError> {
     const { exchange } = yield* exchanger
     const method = request.method ?? "GET"
@@ -207,13 +207,11 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
         target.password = ""
       }
       target.hash = ""
-      const answer = yield* exchange({ method, url: target, headers: own, body: request.body })
+      const answer = yield* exchange({ method, url: target, headers: own, body: request.body, onBody })
       const { status } = answer
-      if ((status >= 200 && status < 300) || status === allowed) return { answer, url: target }
+      if (status >= 200 && status < 300) return { answer, url: target }
       const followed = (method === "GET" || method === "HEAD") && [301, 302, 303, 307, 308].includes(status)
-      const text = yield* Effect.promise(() => answer.body.discard()).pipe(
-        Effect.onInterrupt(() => Effect.sync(() => answer.body.cancel()))
-      )
+      const text = yield* Effect.promise(() => answer.body.discard())
       if (!followed) {
         const retryAfter = parseRetryAfter(answer.headers["retry-after"], Date.now())
         return yield* new HttpStatus({ url: shownUrl(target.href), method, status, retryAfter, body: text })
@@ -270,14 +268,20 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
     const wanted = request.range?.length
     const shown = shownUrl(request.url)
     let current: Body | undefined
-    yield* Effect.addFinalizer(() => Effect.sync(() => current?.cancel()))
+    const opened = new Set<Body>()
+    const onBody = (body: Body): void => void opened.add(body)
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        for (const body of opened) body.cancel()
+      })
+    )
 
     /** Asks for the content from byte `from` on, and says how many bytes of the answer to drop. */
     const openAt = (from: number, conditions: Readonly<Record<string, string>>) =>
       Effect.gen(function* () {
         const end = wanted === undefined ? "" : String(offset + wanted - 1)
         const range = from > 0 || wanted !== undefined ? { range: `bytes=${from}-${end}` } : {}
-        const { answer, url } = yield* answerTo(request, { ...trace, ...range, ...conditions }, undefined)
+        const { answer, url } = yield* answerTo(request, { ...trace, ...range, ...conditions }, onBody)
         if (answer.status !== 206) return { answer, url, skip: from }
         const part = parseContentRange(answer.headers["content-range"])
         if (part?.first !== from) {
@@ -292,7 +296,7 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
     const begun = yield* retrying(
       method,
       failures,
-      wanted === 0 ? answerTo(request, trace, undefined).pipe(Effect.map((a) => ({ ...a, skip: 0 }))) : openAt(offset, {})
+      wanted === 0 ? answerTo(request, trace, onBody).pipe(Effect.map((a) => ({ ...a, skip: 0 }))) : openAt(offset, {})
     )
     const { answer } = begun
     current = answer.body

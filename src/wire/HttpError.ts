@@ -42,6 +42,8 @@ export class HttpStatus extends Schema.TaggedError<HttpStatus>()("HttpStatus", {
   }
 }
 
+const certificateTrouble = /^(CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH)/
+
 /** No connection came about, or it broke before an answer. */
 export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", {
   url: Schema.String,
@@ -60,7 +62,10 @@ export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable"
           ? `'${host}' refused the connection`
           : `no answer from '${host}': ${this.detail}`
     const tried = this.attempts > 1 ? ` (tried ${this.attempts} times)` : ""
-    return `cannot reach '${this.url}': ${what}${tried}; check the address and the network`
+    const hint = certificateTrouble.test(this.code)
+      ? "the server's certificate is not trusted; if its authority is known to you, name its file in NIX_SSL_CERT_FILE"
+      : "check the address and the network"
+    return `cannot reach '${this.url}': ${what}${tried}; ${hint}`
   }
 }
 
@@ -180,7 +185,8 @@ export type HttpError =
 const transientStatus: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524])
 
 /** Codes that stand for a fault of the address or of trust, which waiting does not cure. */
-const lasting = /^(ENOTFOUND|EACCES|EPERM|CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO|ERR_INVALID)/
+const lasting =
+  /^(ENOENT|ENOTFOUND|EACCES|EPERM|CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO|ERR_INVALID)/
 
 /** Whether the same request may well succeed a little later. */
 export const isTransient = (error: HttpError): boolean => {

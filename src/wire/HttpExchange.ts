@@ -9,7 +9,7 @@
  * the socket when somebody asks for them; cancelling closes the connection.
  */
 import { lookup as dnsLookup, type LookupAddress, type LookupOptions } from "node:dns"
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import * as http from "node:http"
 import * as https from "node:https"
 import { BlockList, isIP } from "node:net"
@@ -28,7 +28,7 @@ export interface ExchangeLimits {
   readonly headerBytes: number
   /** `public` refuses loopback, private, link-local and other special addresses, checked at the moment of connecting. */
   readonly addresses: "any" | "public"
-  /** A PEM file with further certificate authorities. */
+  /** A PEM file with further certificate authorities; by default what `NIX_SSL_CERT_FILE` or `SSL_CERT_FILE` names, where that exists. */
   readonly certificates: string | undefined
 }
 
@@ -38,6 +38,8 @@ export interface Exchange {
   readonly headers: Readonly<Record<string, string>>
   /** A function is called anew for every attempt. */
   readonly body: Uint8Array | (() => AsyncIterable<Uint8Array>) | undefined
+  /** Told of the answer's body before the effect succeeds, so that whoever is interrupted in between can still close it. */
+  readonly onBody: (body: Body) => void
 }
 
 export interface Answer {
@@ -211,10 +213,11 @@ export class Body {
     if (!this.ended) this.message.destroy()
   }
 
-  /** Reads what remains if it is little, so that the connection can be used again; gives the first KiB as text. Never rejects. */
+  /** Reads what remains if it is little and comes soon, so that the connection can be used again; gives the first KiB as text. Never rejects. */
   async discard(): Promise<string> {
     let text = ""
     let size = 0
+    const timer = setTimeout(() => this.cancel(), 2000)
     try {
       for (;;) {
         const piece = await this.next()
@@ -226,6 +229,7 @@ export class Body {
     } catch {
       // What came before the failure is enough for a message.
     }
+    clearTimeout(timer)
     this.cancel()
     return text
   }
@@ -254,15 +258,25 @@ const writeBody = async (request: http.ClientRequest, pieces: AsyncIterable<Uint
   request.end()
 }
 
+const extraCertificates = (file: string | undefined): string | undefined => {
+  if (file !== undefined) return readFileSync(file, "latin1")
+  for (const name of ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"]) {
+    const path = process.env[name]
+    if (path !== undefined && existsSync(path)) return readFileSync(path, "latin1")
+  }
+  return undefined
+}
+
 /** An exchanger with its own pool of kept-alive connections. */
 export const makeExchanger = (limits: ExchangeLimits): Exchanger => {
-  const extra = limits.certificates === undefined ? undefined : readFileSync(limits.certificates, "latin1")
   const plainAgent = new http.Agent({ keepAlive: true, maxFreeSockets: 16 })
-  const secureAgent = new https.Agent({
-    keepAlive: true,
-    maxFreeSockets: 16,
-    ...(extra === undefined ? {} : { ca: [...tls.getCACertificates("default"), extra] })
-  })
+  let secureAgent: https.Agent | undefined
+  /** Made for the first https request. Throws where the certificates cannot be read. */
+  const makeSecureAgent = (): https.Agent => {
+    const extra = extraCertificates(limits.certificates)
+    const ca = extra === undefined ? undefined : [...tls.getCACertificates("default"), extra]
+    return new https.Agent({ keepAlive: true, maxFreeSockets: 16, ...(ca === undefined ? {} : { ca }) })
+  }
 
   const once = (request: Exchange, resume: (result: Effect.Effect<Answer, HttpError>) => void): (() => void) => {
     const { url } = request
@@ -270,7 +284,7 @@ export const makeExchanger = (limits: ExchangeLimits): Exchanger => {
     const shown = shownUrl(url.href)
     const options: http.RequestOptions = {
       method: request.method,
-      agent: secure ? secureAgent : plainAgent,
+      agent: secure ? (secureAgent ??= makeSecureAgent()) : plainAgent,
       headers: request.headers,
       maxHeaderSize: limits.headerBytes,
       ...(limits.addresses === "public" ? { lookup: publicLookup as NonNullable<http.RequestOptions["lookup"]> } : {})
@@ -299,13 +313,9 @@ export const makeExchanger = (limits: ExchangeLimits): Exchanger => {
       else socket.once(secure ? "secureConnect" : "connect", connected)
     })
     clientRequest.on("response", (message) => {
-      settle(
-        Effect.succeed({
-          status: message.statusCode ?? 0,
-          headers: joinHeaders(message.headers),
-          body: new Body(url, message, limits)
-        })
-      )
+      const body = new Body(url, message, limits)
+      request.onBody(body)
+      settle(Effect.succeed({ status: message.statusCode ?? 0, headers: joinHeaders(message.headers), body }))
     })
     clientRequest.on("error", (error) => {
       // A kept-alive connection that the server closed meanwhile says nothing about the server: ask on another one.
@@ -344,14 +354,14 @@ export const makeExchanger = (limits: ExchangeLimits): Exchanger => {
         try {
           cancel = once(request, resume)
         } catch (error) {
-          // Node refuses header values with line ends and such before anything is sent.
+          // Before anything is sent: Node refuses header values with line ends and such; certificates cannot be read.
           return resume(Effect.fail(connectFailure(request.url, error)))
         }
         return Effect.sync(cancel)
       }),
     close: () => {
       plainAgent.destroy()
-      secureAgent.destroy()
+      secureAgent?.destroy()
     }
   }
 }

@@ -1,5 +1,9 @@
-import { createServer, type Socket } from "node:net"
-import type { AddressInfo } from "node:net"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { createServer as createSecureServer } from "node:https"
+import { type AddressInfo, createServer, type Socket } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -550,6 +554,71 @@ describe("Http", () => {
       }
     })
   )
+
+  describe("over TLS", () => {
+    /** A server with a certificate of its own making for `localhost`, and the file that says to trust it. */
+    const secure = Effect.gen(function* () {
+      const directory = mkdtempSync(join(tmpdir(), "yix-tls-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(directory, { recursive: true })))
+      const [key, certificate] = [join(directory, "key.pem"), join(directory, "certificate.pem")]
+      execFileSync(
+        "openssl",
+        `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout ${key} -out ${certificate}`.split(
+          " "
+        ),
+        { stdio: "ignore" }
+      )
+      const plain = yield* serve((_, response) => response.end("plain"))
+      const server = createSecureServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (request, response) => {
+        if (request.url === "/to-plain") response.writeHead(302, { location: `${plain.base}/x` }).end()
+        else response.end("secret")
+      })
+      yield* Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void)))
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          server.closeAllConnections()
+          server.close()
+        })
+      )
+      return { base: `https://localhost:${(server.address() as AddressInfo).port}`, certificate, plain }
+    })
+
+    it.live("an unknown certificate is refused at once, a trusted one taken", () =>
+      Effect.gen(function* () {
+        const { base, certificate } = yield* secure
+        const error = yield* failure(get(`${base}/x`))
+        assert.strictEqual(error._tag === "Unreachable" ? error.attempts : error._tag, 1)
+        assert.include(error.message, "certificate")
+        const response = yield* get(`${base}/x`, { certificates: certificate })
+        assert.strictEqual(Buffer.from(response.body).toString(), "secret")
+      })
+    )
+
+    it.live("a certificate for another name is refused", () =>
+      Effect.gen(function* () {
+        const { base, certificate } = yield* secure
+        const error = yield* failure(get(`${base.replace("localhost", "127.0.0.1")}/x`, { certificates: certificate }))
+        assert.strictEqual(error._tag === "Unreachable" ? error.code : error._tag, "ERR_TLS_CERT_ALTNAME_INVALID")
+      })
+    )
+
+    it.live("a redirect to an unencrypted address is refused", () =>
+      Effect.gen(function* () {
+        const { base, certificate, plain } = yield* secure
+        const error = yield* failure(get(`${base}/to-plain`, { certificates: certificate }))
+        assert.strictEqual(error._tag === "RedirectRefused" ? error.reason : error._tag, "insecure")
+        assert.strictEqual(plain.requests.length, 0)
+      })
+    )
+
+    it.live("a certificate file that cannot be read is an error that names it", () =>
+      Effect.gen(function* () {
+        const { base } = yield* secure
+        const error = yield* failure(get(`${base}/x`, { certificates: "/nowhere/ca.pem" }))
+        assert.include(error.message, "/nowhere/ca.pem")
+      })
+    )
+  })
 
   describe("with public addresses only", () => {
     it.live("loopback is refused, by number and by name, first or after a redirect", () =>
