@@ -10,7 +10,7 @@ import { attempt, type CastoreError, InvalidData } from "../castore/CastoreError
 import type { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import type { NarSummary } from "../castore/ingest/NarDigest.ts"
 import type { Node } from "../castore/Node.ts"
-import { type LargeFile, readLarge, type TreePart, walkTree } from "../castore/view/TreeWalk.ts"
+import { type LargeFile, loadSingle, readLarge, type TreePart, walkTree } from "../castore/view/TreeWalk.ts"
 import * as Crypto from "../nix/Crypto.ts"
 import type { NixHashAlgorithm } from "../nix/Hash.ts"
 import { NarError } from "../nix/Nar.ts"
@@ -88,8 +88,15 @@ export const calculateWith = Effect.fn("store.calculateNar")(function* (
   algorithm: NixHashAlgorithm
 ): Effect.fn.Return<{ readonly digest: Uint8Array; readonly narSize: number }, CastoreError, BlobService | DirectoryService> {
   const hasher = Crypto.hasher(algorithm)
-  const writer = new NarWriter((chunk) => hasher.update(chunk), { bufferSize: 256 * 1024, reuse: true })
-  yield* Stream.runDrain(tellTree(node, writer))
+  const writer = new NarWriter((chunk) => hasher.update(chunk), { bufferSize: node._tag === "Directory" ? 256 * 1024 : 0, reuse: true })
+  // Texts and links, which derivations are by the thousand, are not worth a stream.
+  const single = yield* loadSingle(node)
+  yield* single === undefined
+    ? Stream.runDrain(tellTree(node, writer))
+    : telling(() => {
+        tellPart(writer, single)
+        writer.end()
+      })
   return { digest: Uint8Array.from(hasher.digest()), narSize: writer.size }
 })
 

@@ -133,7 +133,7 @@ describe("NAR hashes", () => {
         [file(known!, 2_000_000), CorruptData],
         [{ _tag: "Directory", digest: unknown, size: 1 } as const, MissingData]
       ] as const) {
-        const refused = kind as new (...args: never) => Error
+        const refused = kind as new (...args: Array<unknown>) => Error
         assert.instanceOf(yield* Effect.flip(calculate(node)), refused)
         const [digest] = node._tag === "File" ? yield* directories.putMany([{ entries: [{ name: "x", node }] }]) : [undefined]
         if (digest !== undefined) assert.instanceOf(yield* Effect.flip(calculate({ _tag: "Directory", digest, size: 1 })), refused)

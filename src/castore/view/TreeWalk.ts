@@ -116,6 +116,26 @@ const wrongSize = (node: FileNode, actual: string): CorruptData =>
     detail: `its directory says that it has ${node.size} bytes, the blob has ${actual}`
   })
 
+const withContents = (
+  part: Extract<Unloaded, { readonly _tag: "File" }>,
+  bytes: Option.Option<Uint8Array>
+): Extract<TreePart, { readonly _tag: "File" }> => {
+  const { node } = part
+  if (Option.isNone(bytes)) throw new MissingData({ store: "the blob service", kind: "blob", digest: Digest.toText(node.digest) })
+  if (bytes.value.length !== node.size) throw wrongSize(node, String(bytes.value.length))
+  return { ...part, contents: bytes.value }
+}
+
+/** The one part that a symlink or small file is; `undefined` for anything else. */
+export const loadSingle = Effect.fnUntraced(function* (
+  node: Node
+): Effect.fn.Return<Exclude<TreePart, LargeFile> | undefined, CastoreError, BlobService> {
+  if (node._tag === "Symlink") return { _tag: "Symlink", name: "", target: node.target }
+  if (node._tag === "Directory" || node.size > smallLimit) return undefined
+  const contents = yield* (yield* BlobService).get(node.digest)
+  return yield* attempt("the tree", "load a file", () => withContents({ _tag: "File", name: "", node }, contents))
+})
+
 /** Batches of parts, each a non-empty array. */
 export const walkTree = (root: Node): Stream.Stream<ReadonlyArray<TreePart>, CastoreError, BlobService | DirectoryService> =>
   Stream.unwrap(
@@ -137,11 +157,7 @@ export const walkTree = (root: Node): Stream.Stream<ReadonlyArray<TreePart>, Cas
         return yield* attempt("the tree", "load files", () =>
           parts.map((part): TreePart => {
             if (part._tag !== "File") return part
-            const { node } = part
-            const bytes = contents[next++]!
-            if (Option.isNone(bytes)) throw new MissingData({ store: "the blob service", kind: "blob", digest: Digest.toText(node.digest) })
-            if (bytes.value.length !== node.size) throw wrongSize(node, String(bytes.value.length))
-            return { ...part, contents: bytes.value }
+            return withContents(part, contents[next++]!)
           })
         )
       })
