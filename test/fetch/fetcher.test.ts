@@ -20,6 +20,7 @@ import { Fetcher, type FetchProgress } from "../../src/fetch/Fetcher.ts"
 import { exitCodeOf } from "../../src/fetch/FetchError.ts"
 import * as LocalFetcher from "../../src/fetch/LocalFetcher.ts"
 import * as MemoryFetcher from "../../src/fetch/MemoryFetcher.ts"
+import * as NetworkFetcher from "../../src/fetch/NetworkFetcher.ts"
 import * as Transfer from "../../src/fetch/Transfer.ts"
 import { hashBytes, type NixHash, type NixHashAlgorithm, parseHash } from "../../src/nix/Hash.ts"
 import { nameOf } from "../../src/nix/StorePath.ts"
@@ -545,6 +546,17 @@ describe("fetching over HTTP", () => {
       yield* Effect.provide(all(12), network({ concurrency: 16, perHost: 2 }))
       assert.strictEqual(most, 2)
     }).pipe(Effect.scoped)
+  )
+
+  it.live("by the fetcher that loads itself, also when the first of several is interrupted", () =>
+    Effect.gen(function* () {
+      const content = someBytes(1000)
+      const server = yield* serve((_, response) => response.end(content))
+      const first = yield* Effect.forkChild(fetchIt(urlFetch(`${server.base}/a`)), { startImmediately: true })
+      yield* Fiber.interrupt(first)
+      const infos = yield* Effect.forEach(["b", "c"], (name) => fetchIt(urlFetch(`${server.base}/${name}`)), { concurrency: 2 })
+      assert.strictEqual(infos[0]!.path, infos[1]!.path)
+    }).pipe(Effect.scoped, Effect.provide(NetworkFetcher.layer({ http: { retries: 0 } }).pipe(Layer.provideMerge(store))))
   )
 
   describe("with mirrors", () => {
