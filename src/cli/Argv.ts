@@ -53,7 +53,7 @@ const flags: ReadonlyArray<readonly [long: string, short: string | undefined, ki
   ["recursive", "R", "switch"],
   ["long", "l", "switch"],
   ["closure", undefined, "switch"],
-  ["repair", undefined, "switch"]
+  ["writable", undefined, "switch"]
 ]
 
 interface Known {

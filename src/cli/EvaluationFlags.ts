@@ -12,6 +12,7 @@ import { fromBytes, fromUnicode } from "../nix/Bytes.ts"
 import type { EvaluationArgument, EvaluationJob, EvaluationMode, EvaluationSource } from "../realise/Evaluation.ts"
 import { pairSeparator } from "./Argv.ts"
 import { Switch } from "./CommonFlags.ts"
+import { readStandardInput } from "./StandardInput.ts"
 import { colorWanted } from "./Terminal.ts"
 import { UsageError } from "./Usage.ts"
 
@@ -77,7 +78,6 @@ const here = () => fromUnicode(process.cwd())
 const isUrl = (name: string): boolean => /^(?:https?|ftp|file|channel):/.test(name)
 
 const fileSource = (name: string): EvaluationSource => {
-  if (name === "-") return { _tag: "Expression", text: fromBytes(fs.readFileSync(0)), directory: here() }
   if (/^<[^<>]+>$/.test(name)) return { _tag: "File", path: fromUnicode(name) }
   if (isUrl(name)) {
     const url = name.startsWith("channel:") ? `https://channels.nixos.org/${name.slice("channel:".length)}/nixexprs.tar.xz` : name
@@ -86,6 +86,7 @@ const fileSource = (name: string): EvaluationSource => {
   return { _tag: "File", path: fromUnicode(path.resolve(name)) }
 }
 
+/** The source; "-" for standard input; else what is wrong. */
 const sourceOf = (input: EvaluationInput): EvaluationSource | string => {
   const named = [input.input, input.expr, input.file].filter(Option.isSome).length
   if (named > 1) return "only one of FILE, --expr and --file can be given"
@@ -94,7 +95,7 @@ const sourceOf = (input: EvaluationInput): EvaluationSource | string => {
   if (name === "." && !fs.existsSync("default.nix")) {
     return "there is no ./default.nix here; name a file, or give an expression with --expr"
   }
-  return fileSource(name)
+  return name === "-" ? "-" : fileSource(name)
 }
 
 const argument = (kind: EvaluationArgument["kind"], pair: string): EvaluationArgument | string => {
@@ -121,7 +122,9 @@ export const splitNixPath = (value: string): ReadonlyArray<string> => {
 
 /** The job that the flags describe. */
 export const jobOf = Effect.fnUntraced(function* (input: EvaluationInput, mode: EvaluationMode, options: { readonly readOnly: boolean }) {
-  const source = sourceOf(input)
+  const named = sourceOf(input)
+  const source: EvaluationSource | string =
+    named === "-" ? { _tag: "Expression", text: fromBytes(yield* readStandardInput()), directory: here() } : named
   if (typeof source === "string") return yield* new UsageError({ detail: source })
   const args = [...input.args.map((pair) => argument("expression", pair)), ...input.argstrs.map((pair) => argument("string", pair))]
   const wrong = args.find((arg) => typeof arg === "string")

@@ -12,6 +12,7 @@ import { evalCommand } from "./commands/Eval.ts"
 import { instantiateCommand } from "./commands/Instantiate.ts"
 import { logCommand } from "./commands/Log.ts"
 import { runCommand } from "./commands/Run.ts"
+import { storeCommand } from "./commands/Store.ts"
 import { commonFlags } from "./CommonFlags.ts"
 import { ProgramArguments, splitArguments } from "./ProgramArguments.ts"
 import { runToExit } from "./Process.ts"
@@ -19,7 +20,7 @@ import * as Usage from "./Usage.ts"
 
 const yix = Command.make("yix").pipe(
   Command.withDescription("Evaluate, fetch and build Nix expressions into a content-addressed store"),
-  Command.withSubcommands([evalCommand, buildCommand, instantiateCommand, runCommand, derivationCommand, logCommand]),
+  Command.withSubcommands([evalCommand, buildCommand, instantiateCommand, runCommand, storeCommand, derivationCommand, logCommand]),
   Command.withGlobalFlags(commonFlags)
 )
 

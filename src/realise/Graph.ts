@@ -14,6 +14,7 @@ import * as Semaphore from "effect/Semaphore"
 import { Builder } from "../build/Builder.ts"
 import { MissingData } from "../castore/CastoreError.ts"
 import { BlobService } from "../castore/blob/BlobService.ts"
+import { isSourceError } from "../castore/ingest/SourceError.ts"
 import { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import { type ContextElement, type FarRequest, requestKey } from "../eval/IoRequest.ts"
 import { type Fetch, fetchKey, fromDerivation, storePathOf } from "../fetch/Fetch.ts"
@@ -21,13 +22,15 @@ import { exitCodeOf } from "../fetch/FetchError.ts"
 import { Fetcher } from "../fetch/Fetcher.ts"
 import { type ByteString, fromBytes, toBytes, toUnicode } from "../nix/Bytes.ts"
 import { type Derivation, outputNames } from "../nix/Derivation.ts"
+import { hash } from "../nix/Crypto.ts"
 import { printHash } from "../nix/Hash.ts"
-import { isDerivationPath, nameOf, type StorePath } from "../nix/StorePath.ts"
+import { isDerivationPath, makeFixedOutput, makeText, nameOf, type StorePath } from "../nix/StorePath.ts"
+import * as Add from "../store/Add.ts"
+import { closure } from "../store/Closure.ts"
 import { type LeaseHolder, Leases } from "../store/Leases.ts"
 import type { PathInfo } from "../store/PathInfo.ts"
 import { PathInfoService } from "../store/PathInfoService.ts"
 import { EventSink } from "../wire/Events.ts"
-import { type AddSource, expectedPath, takeSource, takeText, textOf } from "./AddObject.ts"
 import { announced } from "./Announce.ts"
 import { buildDerivation, type BuildServices } from "./BuildDerivation.ts"
 import { BuildLogs } from "./BuildLogs.ts"
@@ -36,11 +39,13 @@ import {
   DependencyFailed,
   DerivationFailed,
   FetchFailure,
+  HashMismatch,
   isRealiseError,
   NotDeterministic,
   PathUnavailable,
   RealiseFailed,
   type RealiseError,
+  SourceUnreadable,
   storeFailure
 } from "./RealiseError.ts"
 import { type Realised, Realiser, RealiseOptions, type Target } from "./Realiser.ts"
@@ -48,6 +53,8 @@ import * as Sharing from "./Sharing.ts"
 
 /** Paths of one derivation's outputs by name. */
 type Outputs = ReadonlyMap<ByteString, PathInfo>
+
+type AddSource = Extract<FarRequest, { readonly _tag: "AddSource" }>
 
 /** One thing that something else needs: `what` names it in messages. */
 interface Need<A> {
@@ -95,7 +102,8 @@ const make = Effect.gen(function* () {
   const blobs = yield* BlobService
   const leases = yield* Leases
   const fetcher = yield* Fetcher
-  const services: Context.Context<BuildServices> = Context.make(BlobService, blobs).pipe(
+  const services: Context.Context<BuildServices | PathInfoService> = Context.make(BlobService, blobs).pipe(
+    Context.add(PathInfoService, pathInfos),
     Context.add(DirectoryService, yield* DirectoryService),
     Context.add(Builder, yield* Builder),
     Context.add(BuildLogs, yield* BuildLogs)
@@ -207,23 +215,12 @@ const make = Effect.gen(function* () {
     return Effect.flatMap(together(needs, failed), (infos) => closureOf(infos.flat()))
   }
 
-  const closureOf = Effect.fnUntraced(function* (roots: ReadonlyArray<PathInfo>) {
-    const closure = new Map<StorePath, PathInfo>()
-    const waiting = [...roots]
-    for (let info = waiting.pop(); info !== undefined; info = waiting.pop()) {
-      if (closure.has(info.path)) continue
-      closure.set(info.path, info)
-      for (const reference of info.references) {
-        if (closure.has(reference)) continue
-        const found = yield* lookup(reference)
-        if (Option.isNone(found)) {
-          return yield* storeFailure(new MissingData({ store: "path infos", kind: "path info", digest: reference }))
-        }
-        waiting.push(found.value)
-      }
-    }
-    return closure as ReadonlyMap<StorePath, PathInfo>
-  })
+  const closureOf = (roots: ReadonlyArray<PathInfo>): Effect.Effect<ReadonlyMap<StorePath, PathInfo>, RealiseError> =>
+    closure(roots.map((info) => info.path)).pipe(
+      Effect.map((infos) => new Map(infos.map((info) => [info.path, info]))),
+      Effect.provideContext(services),
+      Effect.mapError(storeFailure)
+    )
 
   /** Output paths of those derivations that a build sees as files, if it may ask for their graphs. */
   const outputsInClosure = Effect.fnUntraced(function* (drv: Derivation, closure: ReadonlyMap<StorePath, PathInfo>) {
@@ -311,27 +308,41 @@ const make = Effect.gen(function* () {
   })
 
   /** Stores a text. What it refers to is made present first. */
-  const addText = (name: ByteString, contents: Uint8Array, references: Iterable<StorePath>): Effect.Effect<PathInfo, RealiseError> =>
+  const addText = (name: ByteString, contents: ByteString, references: Iterable<StorePath>): Effect.Effect<PathInfo, RealiseError> =>
     Effect.gen(function* () {
-      const text = textOf(name, contents, references)
-      const present = yield* lookup(text.path)
+      const sorted = [...new Set(references)].sort()
+      const bytes = toBytes(contents)
+      const present = yield* lookup(makeText(name, hash("sha256", bytes), sorted))
       if (Option.isSome(present)) return present.value
       yield* together(
-        text.references.map((reference) => ({ what: reference, work: needPath(reference) })),
+        sorted.map((reference) => ({ what: reference, work: needPath(reference) })),
         severalFailures
       )
-      return yield* Effect.flatMap(Effect.provideContext(takeText(text), services), commit)
+      return yield* Effect.mapError(Effect.provideContext(Add.addText(name, bytes, sorted), services), storeFailure)
     })
 
   /** Copies a source into the store. Read even where a path of that content is there, since only reading tells; not where a hash is declared. */
   const addSource = (request: AddSource): Effect.Effect<PathInfo, RealiseError> =>
     Effect.gen(function* () {
-      const expected = expectedPath(request)
-      const present = expected === undefined ? Option.none<PathInfo>() : yield* lookup(expected)
+      const { name, accepted, expected } = request
+      const method = request.recursive ? "recursive" : "flat"
+      const present = expected === undefined ? Option.none<PathInfo>() : yield* lookup(makeFixedOutput(name, method, expected))
       if (Option.isSome(present)) return present.value
-      const taking = announced("add-source", request.name, undefined, () => Effect.provideContext(takeSource(request), services))
-      const info = yield* Semaphore.withPermit(readers, taking)
-      return Option.getOrUndefined(yield* lookup(info.path)) ?? (yield* commit(info))
+      const path = toUnicode(request.path)
+      const adding = Add.addPath(name, request.path, { accepted, method, algorithm: expected?.algorithm, expected }).pipe(
+        Effect.provideContext(services),
+        Effect.mapError((error) =>
+          error._tag === "AddedHashMismatch"
+            ? new HashMismatch({ what: path, expected: error.expected, actual: error.actual })
+            : isSourceError(error)
+              ? new SourceUnreadable({ path, detail: error.message })
+              : storeFailure(error)
+        )
+      )
+      return yield* Semaphore.withPermit(
+        readers,
+        announced("add-source", name, undefined, () => adding)
+      )
     })
 
   /** Writes the `.drv` file after those of its inputs. */
@@ -348,7 +359,7 @@ const make = Effect.gen(function* () {
                   inputs.map((input) => ({ what: input, work: writeDerivation(input) })),
                   severalFailures
                 )
-                const info = yield* addText(nameOf(drvPath), toBytes(known.text(drvPath)!), [...inputs, ...drv.inputSources])
+                const info = yield* addText(nameOf(drvPath), known.text(drvPath)!, [...inputs, ...drv.inputSources])
                 if (info.path !== drvPath) {
                   return yield* new PathUnavailable({ path: drvPath, detail: `the text that was given for it belongs to '${info.path}'` })
                 }
@@ -376,7 +387,7 @@ const make = Effect.gen(function* () {
         for (const [drvPath, text] of request.derivations) known.addDerivation(drvPath, text)
         return Effect.as(together(request.elements.map(needElement), severalFailures), null)
       case "AddText":
-        return Effect.map(addText(request.name, toBytes(request.contents), request.references), (info) => info.path)
+        return Effect.map(addText(request.name, request.contents, request.references), (info) => info.path)
       case "AddSource":
         return Effect.map(sharing.once(requestKey(request), addSource(request)), (info) => info.path)
       case "Fetch": {

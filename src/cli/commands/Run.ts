@@ -12,11 +12,11 @@ import { CheckoutCache } from "../../castore/view/Checkout.ts"
 import { fromUnicode, toUnicode } from "../../nix/Bytes.ts"
 import { isStorePath, nameOf, splitStorePath, storeDir, StorePathError } from "../../nix/StorePath.ts"
 import { Realiser } from "../../realise/Realiser.ts"
+import { closure } from "../../store/Closure.ts"
 import type { PathInfo } from "../../store/PathInfo.ts"
 import { evaluationFlags } from "../EvaluationFlags.ts"
 import { installablesOf } from "../Installables.ts"
 import { realiseFlags, realiseOptionsOf } from "../RealiseFlags.ts"
-import { closureOf } from "../StoreQueries.ts"
 import { become, type Member } from "../StoreNamespace.ts"
 import { ProgramArguments } from "../ProgramArguments.ts"
 import { UsageError } from "../Usage.ts"
@@ -78,7 +78,7 @@ const mainProgram = Effect.fnUntraced(function* (info: PathInfo) {
 const membersOf = Effect.fnUntraced(function* (info: PathInfo) {
   const checkouts = yield* CheckoutCache
   return yield* Effect.forEach(
-    yield* closureOf([info]),
+    yield* closure([info.path]),
     ({ path, node }): Effect.Effect<Member, Effect.Error<ReturnType<typeof checkouts.path>>> =>
       node._tag === "Symlink"
         ? Effect.succeed({ _tag: "Symlink", path, target: node.target })
