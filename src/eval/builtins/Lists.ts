@@ -54,8 +54,10 @@ const map = (f: Value, list: Value): Value => {
 
 const genList = (f: Value, size: Value): Value => {
   const n = expectInteger(size, during.genList[1])
-  if (n < 0 || n > listLimit) throw new NixError("eval", `cannot create list of size ${n}`)
+  const refused = (): NixError => new NixError("eval", `cannot create list of size ${n}`)
+  if (n < 0) throw refused()
   const callee = expectFunction(f, during.genList[0])
+  if (n > listLimit) throw refused()
   const calls = lazyCalls(callee)
   const made = new Array<Value>(Number(n))
   for (let i = 0; i < made.length; i++) made[i] = calls(i)

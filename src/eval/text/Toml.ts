@@ -25,7 +25,7 @@ export class TomlError extends Error {
 
 /** Nix's words (toml11's) for what smol-toml reports. */
 const words: ReadonlyArray<readonly [RegExp, string]> = [
-  [/cannot find end of key/, "[error] toml::parse_key_value_pair: invalid key value separator `=`"],
+  [/cannot find end of key|illegal character in key/, "[error] toml::parse_key_value_pair: invalid key value separator `=`"],
   [/redefine an already defined table or value/, "[error] toml::insert_value: failed to insert a value, value already exists"],
   [/redefine an already defined value/, "[error] toml::insert_value: failed to insert a value, value already exists"],
   [/invalid value|unexpected end of (?:input|file)/, "[error] bad format: unknown value appeared"]

@@ -112,7 +112,12 @@ const printed = (value: Value, mode: Mode): string => {
 /** Evaluates an expression (Unicode) from `directory`, strictly. */
 export const evaluate = (
   expression: string,
-  options: { readonly mode?: Mode; readonly directory?: string; readonly host?: (lines: Array<string>) => IoHost; readonly settings?: Partial<Settings> } = {}
+  options: {
+    readonly mode?: Mode
+    readonly directory?: string
+    readonly host?: (lines: Array<string>) => IoHost
+    readonly settings?: Partial<Settings>
+  } = {}
 ): Result => {
   const lines: Array<string> = []
   const machine = makeMachine((options.host ?? ((to) => host(tree, to)))(lines), options.settings)
@@ -127,4 +132,10 @@ export const evaluate = (
     default:
       return { ok: false, text: outcome._tag, lines }
   }
+}
+
+/** The result in the form of the recorded tables: what is printed, or `error: ` and the error's first line. */
+export const agrees = (expression: string, expected: string): string => {
+  const result = evaluate(expression, { settings: { readOnly: true } })
+  return result.ok ? result.text : `error: ${expected.includes("\n") ? result.text : result.text.split("\n")[0]}`
 }
