@@ -119,7 +119,7 @@ const openConnection = (directory: string): Connection => {
       })
     }
     connection.database.exec(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000; PRAGMA mmap_size = 268435456"
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000"
     )
     return connection
   } catch (cause) {
@@ -136,7 +136,7 @@ export const openReadOnly = (directory: string): Connection => {
   const connection = new Connection(new DatabaseSync(fileOf(directory), { readOnly: true, timeout: patience }))
   try {
     checkFormat(connection, directory)
-    connection.database.exec("PRAGMA cache_size = -32768; PRAGMA mmap_size = 268435456")
+    connection.database.exec("PRAGMA cache_size = -32768")
     return connection
   } catch (cause) {
     connection.database.close()
@@ -153,6 +153,8 @@ export class LocalDatabase extends Context.Service<
     readonly session: Session
     /** The session, begun. */
     readonly beginSession: Effect.Effect<Session, CastoreError>
+    /** Removes the temporary files of processes that died. Costs nothing when there are none. */
+    readonly sweep: Effect.Effect<void, CastoreError>
     read<A>(operation: string, body: (connection: Connection) => A): Effect.Effect<A, CastoreError>
     /** One transaction. It survives the death of the process; power may be lost until the next `commit`. */
     write<A>(operation: string, body: (connection: Connection) => A): Effect.Effect<A, CastoreError>
@@ -228,6 +230,9 @@ export const make = Effect.fnUntraced(function* (directory: string) {
       session.begin()
       return session
     }, failed("begin a session")),
+    sweep: patiently(() => {
+      if (session.hasOthers()) session.sweep()
+    }, failed("remove what dead processes left")),
     read: (operation, body) => patiently(() => body(connection), failed(operation)),
     write: (operation, body) => patiently(() => connection.transaction(() => body(connection)), failed(operation)),
     commit: (operation, body) =>

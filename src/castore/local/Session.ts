@@ -67,6 +67,23 @@ export class Session {
       mkdirSync(join(this.#root, this.token), { recursive: true })
       this.#lock = tryLock(join(this.#root, this.token, "lock"))
       if (this.#lock === undefined) throw new Error(`cannot lock '${join(this.#root, this.token, "lock")}'`)
+    })
+    this.sweep()
+  }
+
+  /** Whether other processes have, or left, sessions. */
+  hasOthers(): boolean {
+    try {
+      return readdirSync(this.#root).some((name) => name !== this.token)
+    } catch {
+      return false
+    }
+  }
+
+  /** Removes what dead processes left. Must not be called inside a transaction. Throws, also SQLite's "busy". */
+  sweep(): void {
+    if (!this.hasOthers()) return
+    this.#connection.transaction(() => {
       for (const name of readdirSync(this.#root)) {
         if (!name.startsWith(dead) && !this.isAlive(name)) renameSync(join(this.#root, name), join(this.#root, `${dead}${name}`))
       }
@@ -76,8 +93,8 @@ export class Session {
       if (!name.startsWith(dead)) continue
       try {
         removeTree(join(this.#root, name))
-      } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause
+      } catch {
+        // What we may not remove must not keep the store from working; the next one tries again.
       }
     }
   }
