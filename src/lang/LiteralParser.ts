@@ -114,6 +114,19 @@ export abstract class LiteralParser {
     return node
   }
 
+  /** Pushes `${…}` as a part: its node, and where the `${` stands. */
+  antiquotationPart(): void {
+    const start = this.lexer.start
+    this.buffer.push(this.antiquotation())
+    this.buffer.push(start)
+  }
+
+  /** Pushes a text as a part. */
+  textPart(text: ByteString, start: number, end: number): void {
+    this.buffer.push(this.text(text, start, end))
+    this.buffer.push(start)
+  }
+
   /** A `"…"` string whose opening quote is current; leaves the closing quote current. -1 when it is one text (in `lexer.text`). */
   quoted(start: number): number {
     const { lexer, buffer } = this
@@ -122,14 +135,12 @@ export abstract class LiteralParser {
     const base = buffer.depth
     for (;;) {
       if (part === Part.End) this.unexpected([Token.Quote])
-      if (lexer.textEnd > lexer.textStart) buffer.push(this.text(lexer.text, lexer.textStart, lexer.textEnd))
+      if (lexer.textEnd > lexer.textStart) this.textPart(lexer.text, lexer.textStart, lexer.textEnd)
       if (part === Part.Close) break
-      buffer.push(this.antiquotation())
+      this.antiquotationPart()
       part = lexer.stringPart()
     }
-    const node = buffer.node1(Kind.Interpolation, start, lexer.end, buffer.depth - base)
-    buffer.flush(base)
-    return node
+    return buffer.parts(Kind.Interpolation, start, lexer.end, base)
   }
 
   indented(start: number): number {
@@ -141,7 +152,8 @@ export abstract class LiteralParser {
       if (part === Part.Text) {
         pieces.push({ text: lexer.text, plain: lexer.textIsPlain, node: -1, start: lexer.textStart, end: lexer.textEnd })
       } else if (part === Part.Interpolation) {
-        pieces.push({ text: "", plain: false, node: this.antiquotation(), start: 0, end: 0 })
+        const from = lexer.start
+        pieces.push({ text: "", plain: false, node: this.antiquotation(), start: from, end: from })
       } else {
         this.unexpected([Token.IndentedText, Token.Interpolate, Token.IndentedClose])
       }
@@ -156,10 +168,11 @@ export abstract class LiteralParser {
       if (buffer.nodes[only.node] === Kind.String) return only.node
     }
     const base = buffer.depth
-    for (const piece of stripped) buffer.push(piece.node >= 0 ? piece.node : this.text(piece.text, piece.start, piece.end))
-    const node = buffer.node1(Kind.Interpolation, start, end, buffer.depth - base)
-    buffer.flush(base)
-    return node
+    for (const piece of stripped) {
+      buffer.push(piece.node >= 0 ? piece.node : this.text(piece.text, piece.start, piece.end))
+      buffer.push(piece.start)
+    }
+    return buffer.parts(Kind.Interpolation, start, end, base)
   }
 
   pathLiteral(start: number): number {
@@ -174,10 +187,11 @@ export abstract class LiteralParser {
     }
     const base = buffer.depth
     buffer.push(first)
+    buffer.push(start)
     if (part === Part.Text) {
       // Only antiquotations may make a path go on after its first piece: `./a//b` is nothing.
       const { textStart, textEnd } = lexer
-      buffer.push(this.text(lexer.text, textStart, textEnd))
+      this.textPart(lexer.text, textStart, textEnd)
       part = lexer.pathPart()
       if (part !== Part.Interpolation) {
         const unexpected = part === Part.Text ? Token.StringText : Token.PathEnd
@@ -186,14 +200,12 @@ export abstract class LiteralParser {
       }
     }
     while (part !== Part.Close) {
-      if (part === Part.Text) buffer.push(this.text(lexer.text, lexer.textStart, lexer.textEnd))
-      else buffer.push(this.antiquotation())
+      if (part === Part.Text) this.textPart(lexer.text, lexer.textStart, lexer.textEnd)
+      else this.antiquotationPart()
       part = lexer.pathPart()
     }
     const end = lexer.end
     lexer.next()
-    const node = buffer.node1(Kind.PathInterpolation, start, end, buffer.depth - base)
-    buffer.flush(base)
-    return node
+    return buffer.parts(Kind.PathInterpolation, start, end, base)
   }
 }

@@ -105,6 +105,21 @@ export class NodeBuffer {
     this.depth = base
   }
 
+  /** A node of parts, which stand on the stack from `base` on as (node, start) pairs: the count, the nodes, then the starts. */
+  parts(kind: number, start: number, end: number, base: number): number {
+    const count = (this.depth - base) / 2
+    const node = this.node1(kind, start, end, count)
+    this.reserve(count * 2)
+    const { nodes, stack, size } = this
+    for (let i = 0; i < count; i++) {
+      nodes[size + i] = stack[base + i * 2]!
+      nodes[size + count + i] = stack[base + i * 2 + 1]!
+    }
+    this.size = size + count * 2
+    this.depth = base
+    return node
+  }
+
   /** A node of a double. */
   float(kind: number, start: number, end: number, value: number): number {
     floatBits.setFloat64(0, value, true)

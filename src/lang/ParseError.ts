@@ -5,6 +5,7 @@
  * that `parse` and `checkScopes` throw. Messages are byte strings, since they quote the source. Pure.
  */
 import type { ByteString } from "../nix/Bytes.ts"
+import { printName } from "./Names.ts"
 import { formatPlace } from "./Position.ts"
 import type { Span } from "./Syntax.ts"
 import { tokenNames } from "./Token.ts"
@@ -57,7 +58,7 @@ export const describeReason = (reason: ParseReason): ByteString => {
     case "TooDeep":
       return "expression nested too deeply"
     case "UndefinedVariable":
-      return `undefined variable '${reason.name}'`
+      return `undefined variable '${printName(reason.name)}'`
   }
 }
 

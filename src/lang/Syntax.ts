@@ -6,6 +6,11 @@
  *
  *     [kind, start, end, …operands]          start and end are byte offsets into the source, end exclusive
  *
+ * `start` is where Nix reports errors about the node. So a node spans its text, but: a binary operator spans its sign, a call made of
+ * a pipe the pipe's sign; a set that only an attribute path made (`a.b = 1`) is an empty span at the path; parentheses belong to no
+ * node. `start` of a binding is the start of its whole attribute path. Some nodes may be unreachable from the root (sets that were
+ * merged into others).
+ *
  * Symbols (attribute and variable names) and strings are file-local tables; both hold byte strings.
  *
  * Attribute names in paths and dynamic bindings are "name cells": a symbol id when ≥ 0, else `~offset` of an expression node (the
@@ -22,7 +27,10 @@ export const Kind = {
   Float: 1,
   /** string: a whole string without antiquotations (also URIs and indented strings after stripping). */
   String: 2,
-  /** n × (node): parts of an interpolated string, String nodes and expressions. Value is a string. */
+  /**
+   * n × (node), then n × (start): parts of an interpolated string, String nodes and expressions, and where each stands (an expression
+   * by its `${`). Value is a string.
+   */
   Interpolation: 3,
   /** string: a path as written, `./a`, `../b`, `/c`, `a/b`. */
   Path: 4,
@@ -30,7 +38,7 @@ export const Kind = {
   HomePath: 5,
   /** string: `nixpkgs/lib` of `<nixpkgs/lib>`. */
   SearchPath: 6,
-  /** n × (node): first part a Path or HomePath node, then String nodes and expressions. Value is a path. */
+  /** n × (node), then n × (start), as above: first part a Path or HomePath node, then String nodes and expressions. Value is a path. */
   PathInterpolation: 7,
   /** symbol. */
   Variable: 8,

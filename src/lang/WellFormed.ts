@@ -116,12 +116,15 @@ const nodeEnd = (nodes: Int32Array, starts: Uint8Array, tables: Tables, at: numb
       return first >= 0 && first < tables.stringCount ? at + 4 : -1
     case Kind.Variable:
       return first >= 0 && first < tables.symbolCount ? at + 4 : -1
-    case Kind.Interpolation:
-    case Kind.PathInterpolation:
     case Kind.List: {
       const end = groupsEnd(size, at + 4, first, 1)
-      if (!areChildren(nodes, starts, at + 4, end)) return -1
-      if (kind !== Kind.List && first === 0) return -1
+      return areChildren(nodes, starts, at + 4, end) ? end : -1
+    }
+    case Kind.Interpolation:
+    case Kind.PathInterpolation: {
+      const end = groupsEnd(size, at + 4, first, 2)
+      if (first === 0 || end < 0 || !areChildren(nodes, starts, at + 4, at + 4 + first)) return -1
+      for (let i = at + 4 + first; i < end; i++) if (nodes[i]! < 0 || nodes[i]! > tables.sourceLength) return -1
       if (kind === Kind.PathInterpolation && nodes[nodes[at + 4]!] !== Kind.Path && nodes[nodes[at + 4]!] !== Kind.HomePath) return -1
       return end
     }

@@ -106,6 +106,17 @@ describe("the tree", () => {
     assert.deepStrictEqual(parseText('{ a.b = 1; "b".c = 1; "\\d" = 2; ${"e"}.d = 1; }').symbols, ["a", "b", "c", "d", "e"])
   })
 
+  it("says where each part of a string or path stands, antiquotations by their sign", () => {
+    const starts = (source: string): ReadonlyArray<number> => {
+      const { nodes, root: at } = parseText(source)
+      const count = nodes[at + 3]!
+      return Array.from(nodes.subarray(at + 4 + count, at + 4 + count * 2))
+    }
+    assert.deepStrictEqual(starts('"ab${ (c) }${d}e"'), [1, 3, 11, 15])
+    assert.deepStrictEqual(starts("''\n  a${ /* */ b}''$''"), [3, 6, 17])
+    assert.deepStrictEqual(starts("./a${ b}/c${d}"), [0, 3, 8, 10])
+  })
+
   it("keeps the order of bindings as written", () => {
     const { nodes, root: at, symbols } = parseText("{ z = 1; a.b = 2; m = 3; a.c = 4; }")
     const order = [0, 1, 2].map((i) => symbols[nodes[at + 6 + i * 4]!])
@@ -127,7 +138,7 @@ describe("the tree", () => {
 describe("printing and reading back", () => {
   it("gives the same text once a program has been printed", () => {
     const next = numbers(20240607)
-    for (let i = 0; i < 600; i++) {
+    for (let i = 0; i < 300; i++) {
       const source = makeProgram(next, 4)
       const once = print(parseText(source))
       const twice = print(parseText(once))
@@ -138,8 +149,8 @@ describe("printing and reading back", () => {
 
   it("makes well-formed trees only", () => {
     const next = numbers(7)
-    for (let i = 0; i < 600; i++) {
-      const source = makeProgram(next, 5)
+    for (let i = 0; i < 300; i++) {
+      const source = makeProgram(next, 4)
       assert.isTrue(wellFormed(parseText(source)), source)
     }
   })
