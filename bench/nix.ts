@@ -1,8 +1,7 @@
 /**
  * Throughput of the Nix formats: NAR writing and reading, derivations, nix32, reference scan, hashing. `node bench/nix.ts [filter]`; best of five, one line each.
  */
-import { blake3Implementation, installNode } from "../src/castore/crypto/Node.ts"
-import { Blake3 } from "../src/castore/crypto/Blake3.ts"
+import { blake3Implementation, prepareNode } from "../src/castore/crypto/Node.ts"
 import { parseDerivation, printDerivation } from "../src/nix/Aterm.ts"
 import * as Base32 from "../src/nix/Base32.ts"
 import * as Crypto from "../src/nix/Crypto.ts"
@@ -14,7 +13,7 @@ import { NarWriter } from "../src/nix/NarWriter.ts"
 import { ReferenceScanner } from "../src/nix/References.ts"
 import { fromDigestAndName } from "../src/nix/StorePath.ts"
 
-installNode()
+await prepareNode()
 const filter = process.argv[2] ?? ""
 
 /** Prints `amount / seconds` of the best of five runs. */
@@ -128,13 +127,6 @@ measure("reference scan, 2000 needles, hex", hex.length / megabyte, "MB", scan(h
 
 measure(`BLAKE3 (${blake3Implementation()}), 1 MB`, 64, "MB", () => {
   for (let i = 0; i < 64; i++) Crypto.hash("blake3", binary.subarray(i * megabyte, (i + 1) * megabyte))
-})
-measure("BLAKE3 (typescript), 1 MB", 8, "MB", () => {
-  for (let i = 0; i < 8; i++) {
-    const hasher = new Blake3()
-    hasher.update(binary.subarray(i * megabyte, (i + 1) * megabyte))
-    hasher.digest()
-  }
 })
 measure("sha256 of 200 bytes", 100_000, "op", () => {
   for (let i = 0; i < 100_000; i++) Crypto.hash("sha256", binary.subarray(i, i + 200))

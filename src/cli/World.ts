@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { installNode } from "../castore/crypto/Node.ts"
+import { prepareNode } from "../castore/crypto/Node.ts"
 import * as BuildLogs from "../realise/BuildLogs.ts"
 import { RealiseOptions } from "../realise/Realiser.ts"
 import { withinRun } from "../realise/Sharing.ts"
@@ -58,8 +58,9 @@ const storeDirectory = Effect.flatMap(StoreDirectory, (given) =>
 
 /** The store and its logs. */
 const storeLayer = Layer.unwrap(
-  Effect.map(storeDirectory, (directory) => {
-    installNode()
+  Effect.gen(function* () {
+    const directory = yield* storeDirectory
+    yield* Effect.promise(prepareNode)
     return Layer.merge(LocalStore.layerLocal(directory), BuildLogs.layerDirectory(path.join(directory, "log")))
   })
 )

@@ -1,8 +1,8 @@
 /**
  * The one door through which hashing and ed25519 enter the pure floors.
  *
- * The host installs a provider before anything else runs: `castore/crypto/Node.ts` (node:crypto and a native BLAKE3 where it loads)
- * or `castore/crypto/Wasm.ts` (hash-wasm, for browsers and as a fallback). Everything here is synchronous. Pure.
+ * The host installs a provider before anything else runs: `castore/crypto/Node.ts` (node:crypto, and BLAKE3 native or of hash-wasm)
+ * or `castore/crypto/Wasm.ts` (hash-wasm and @noble/ed25519, for browsers). Everything here is synchronous. Pure.
  */
 import { toBytes } from "./Bytes.ts"
 import type { ByteString } from "./Bytes.ts"

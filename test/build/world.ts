@@ -14,10 +14,10 @@ import * as LocalBuilder from "../../src/build/LocalBuilder.ts"
 import { BlobService } from "../../src/castore/blob/BlobService.ts"
 import { DirectoryService } from "../../src/castore/directory/DirectoryService.ts"
 import type { DirectoryEntry, Node } from "../../src/castore/Node.ts"
-import { installNode } from "../../src/castore/crypto/Node.ts"
+import { prepareNode } from "../../src/castore/crypto/Node.ts"
 import * as LocalStore from "../../src/store/LocalStore.ts"
 
-installNode()
+await prepareNode()
 
 /** Programs of the host, so that scripts can use them whatever /bin/sh is. */
 export const hostTools: ReadonlyArray<string> = ["/lib", "/lib32", "/lib64", "/usr"].filter((path) => existsSync(path))

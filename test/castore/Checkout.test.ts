@@ -251,12 +251,12 @@ it("two processes that want the same checkout share it", async () => {
   const directory = fresh()
   const tree = source()
   const script = `
-    import { installNode } from "${process.cwd()}/src/castore/crypto/Node.ts"
+    import { prepareNode } from "${process.cwd()}/src/castore/crypto/Node.ts"
     import * as Effect from "effect/Effect"
     import { layerLocal } from "${process.cwd()}/src/store/LocalStore.ts"
     import { ingestPath } from "${process.cwd()}/src/castore/ingest/FileSystem.ts"
     import { CheckoutCache } from "${process.cwd()}/src/castore/view/Checkout.ts"
-    installNode()
+    await prepareNode()
     const path = await Effect.runPromise(Effect.provide(Effect.gen(function* () {
       const { node } = yield* ingestPath(process.argv[2])
       return yield* (yield* CheckoutCache).path(node)

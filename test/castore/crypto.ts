@@ -1,4 +1,4 @@
 /** Installs the host's hashing for the tests of this room. */
-import { installNode } from "../../src/castore/crypto/Node.ts"
+import { prepareNode } from "../../src/castore/crypto/Node.ts"
 
-installNode()
+await prepareNode()

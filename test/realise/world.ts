@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { BlobService } from "../../src/castore/blob/BlobService.ts"
-import { installNode } from "../../src/castore/crypto/Node.ts"
+import { prepareNode } from "../../src/castore/crypto/Node.ts"
 import type { FileNode } from "../../src/castore/Node.ts"
 import type { BuildError } from "../../src/build/BuildError.ts"
 import { Builder, type BuildOptions, type BuiltOutput } from "../../src/build/Builder.ts"
@@ -21,7 +21,7 @@ import * as Graph from "../../src/realise/Graph.ts"
 import * as LocalStore from "../../src/store/LocalStore.ts"
 import type { Event } from "../../src/wire/Events.ts"
 
-installNode()
+await prepareNode()
 
 /** A derivation with its path and text. */
 export interface Made {

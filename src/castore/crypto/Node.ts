@@ -1,18 +1,17 @@
 /**
  * Hashing and ed25519 for Node: fills `nix/Crypto.ts`.
  *
- * MD5, the SHAs and ed25519 are node:crypto. BLAKE3 is the native module where its optional package is installed, found when first needed (some 5 ms that a command which needs no
- * BLAKE3 does not pay); else WebAssembly once `loadBlake3` has brought it; else plain TypeScript. All give the same digests, so `installNode` alone always suffices.
+ * MD5, the SHAs and ed25519 are node:crypto, there at once. BLAKE3 is the native module where its optional package is installed, found when first needed
+ * (some 5 ms); else WebAssembly (hash-wasm), which loads asynchronously. So who hashes with BLAKE3 awaits `prepareNode` first; for the rest `installNode` will do.
  */
 import * as NodeCrypto from "node:crypto"
 import { createRequire } from "node:module"
 import { install } from "../../nix/Crypto.ts"
 import type { CryptoProvider, HashAlgorithm, Hasher } from "../../nix/Crypto.ts"
-import { Blake3 } from "./Blake3.ts"
 
 interface Blake3Implementation {
   /** What runs: shown by `yix config check` and benchmarks. */
-  readonly name: "native" | "wasm" | "typescript"
+  readonly name: "native" | "wasm"
   hash(bytes: Uint8Array): Uint8Array
   hasher(): Hasher
 }
@@ -24,20 +23,6 @@ interface NativeModule {
 
 /** The same bytes as a plain array: a Buffer's `slice` is a view, which surprises who was promised a `Uint8Array`. */
 const plain = (buffer: Uint8Array): Uint8Array => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
-
-const oneShot =
-  (implementation: () => Hasher) =>
-  (bytes: Uint8Array): Uint8Array => {
-    const hasher = implementation()
-    hasher.update(bytes)
-    return hasher.digest()
-  }
-
-const typescript: Blake3Implementation = {
-  name: "typescript",
-  hash: oneShot(() => new Blake3()),
-  hasher: () => new Blake3()
-}
 
 /** A native object costs 19 µs to make, as much as hashing 100 KiB: so what is small is gathered and hashed in one call. */
 const gatherLimit = 32 * 1024
@@ -94,21 +79,31 @@ const findNative = (): Blake3Implementation | undefined => {
 
 let blake3: Blake3Implementation | undefined
 
-const blake3Now = (): Blake3Implementation => (blake3 ??= findNative() ?? typescript)
-
-/** Which BLAKE3 this thread uses now. */
-export const blake3Implementation = (): Blake3Implementation["name"] => blake3Now().name
-
-/** Where there is no native BLAKE3, loads the WebAssembly one, which is several times faster than plain TypeScript. Never fails: what is there goes on being used. */
-export const loadBlake3 = async (): Promise<void> => {
-  if (blake3Now().name !== "typescript") return
-  try {
-    const { loadWasmHasher } = await import("./Wasm.ts")
-    const make = await loadWasmHasher("blake3")
-    blake3 = { name: "wasm", hash: oneShot(make), hasher: make }
-  } catch {
-    blake3 = typescript
+const blake3Now = (): Blake3Implementation => {
+  blake3 ??= findNative()
+  if (blake3 === undefined) {
+    throw new Error(
+      "BLAKE3 is not loaded: the native package @napi-rs/blake-hash is not installed here, so await prepareNode() of castore/crypto/Node.ts before the first BLAKE3 digest"
+    )
   }
+  return blake3
+}
+
+/** Which BLAKE3 this thread uses; `undefined` where there is none yet. */
+export const blake3Implementation = (): Blake3Implementation["name"] | undefined => (blake3 ??= findNative())?.name
+
+/** Sees to it that there is a BLAKE3 in this thread: where the native one is absent, loads the WebAssembly one. Rejects where there is no WebAssembly either. */
+export const loadBlake3 = async (): Promise<void> => {
+  if (blake3Implementation() !== undefined) return
+  const { loadWasmHasher } = await import("./Wasm.ts")
+  const hasher = await loadWasmHasher("blake3")
+  const hash = (bytes: Uint8Array): Uint8Array => {
+    const one = hasher()
+    one.update(bytes)
+    return one.digest()
+  }
+  // Of two calls at the same time the first one wins, so that a thread keeps to one instance.
+  blake3 ??= { name: "wasm", hash, hasher }
 }
 
 class NodeHasher implements Hasher {
@@ -152,5 +147,11 @@ const provider: CryptoProvider = {
 /** The provider itself, for those who install it elsewhere. */
 export const nodeCrypto: CryptoProvider = provider
 
-/** Installs hashing and ed25519 for this thread, at once and completely. */
+/** Installs hashing and ed25519 for this thread, at once; BLAKE3 only where it is native or `loadBlake3` was awaited (else a BLAKE3 digest throws). */
 export const installNode = (): void => install(provider)
+
+/** Installs hashing and ed25519 for this thread, BLAKE3 too; waits only where the native BLAKE3 is absent. Rejects where there is no WebAssembly then. */
+export const prepareNode = async (): Promise<void> => {
+  installNode()
+  await loadBlake3()
+}

@@ -1,13 +1,15 @@
 /**
- * Hashing by WebAssembly (hash-wasm) and ed25519 in TypeScript: fills `nix/Crypto.ts` in browsers and wherever there is no node:crypto.
+ * Hashing by WebAssembly (hash-wasm) and ed25519 by @noble/ed25519: fills `nix/Crypto.ts` in browsers and wherever there is no node:crypto.
  *
  * WebAssembly modules load asynchronously, so `loadWasm` must have finished before anything is hashed; afterwards everything is synchronous.
+ * Signatures are checked strictly as RFC 8032 has it, and keys of small order are refused, as libsodium (Nix) does. Signing is not constant in time for
+ * sure (JavaScript's big integers are not), so do not sign where others can measure.
  */
+import * as Ed25519 from "@noble/ed25519"
 import { createBLAKE3, createMD5, createSHA1, createSHA256, createSHA512 } from "hash-wasm"
 import type { IHasher } from "hash-wasm"
 import { install } from "../../nix/Crypto.ts"
 import type { CryptoProvider, HashAlgorithm, Hasher } from "../../nix/Crypto.ts"
-import * as Ed25519 from "./Ed25519.ts"
 
 const create: { readonly [algorithm in HashAlgorithm]: () => Promise<IHasher> } = {
   blake3: () => createBLAKE3(),
@@ -69,12 +71,14 @@ export const loadWasm = async (): Promise<CryptoProvider> => {
     one.update(bytes)
     return one.digest()
   }
-  const sha512 = (bytes: Uint8Array) => hash("sha512", bytes)
+  // The library's synchronous half has no SHA-512 of its own. It is one setting for the whole thread, which any instance serves as well.
+  Ed25519.hashes.sha512 = (bytes) => hash("sha512", bytes) as Uint8Array<ArrayBuffer>
   return {
     hash,
     hasher,
-    sign: (secretKey, message) => Ed25519.sign(secretKey, message, sha512),
-    verify: (publicKey, message, signature) => Ed25519.verify(publicKey, message, signature, sha512)
+    sign: (secretKey, message) => Ed25519.sign(message, secretKey.subarray(0, 32)),
+    verify: (publicKey, message, signature) =>
+      publicKey.length === 32 && signature.length === 64 && Ed25519.verify(signature, message, publicKey, { zip215: false })
   }
 }
 
