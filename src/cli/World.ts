@@ -111,3 +111,15 @@ const evaluatorLayer = Layer.unwrap(
 /** Runs `use` with the store, the realiser and the evaluator. */
 export const withEvaluator = <A, E, R>(use: Effect.Effect<A, E, R>, options: RealiseOptions) =>
   withRealiser(Effect.provide(use, evaluatorLayer), options)
+
+/** Runs `use` with an evaluator whose store and realiser are opened only when an evaluation asks for something far. */
+export const withEvaluatorAlone = <A, E, R>(use: Effect.Effect<A, E, R>, options: RealiseOptions) => {
+  const world = realiserLayer(options).pipe(Layer.provideMerge(storeLayer))
+  const evaluator = Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("../realise/EvaluatorHost.ts")),
+      (host) => host.layerOver(world)
+    )
+  )
+  return Effect.provide(use, evaluator).pipe(Effect.provideService(RealiseOptions, options), withinRun, withProgress)
+}

@@ -168,11 +168,12 @@ export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
 )
 
 /** The evaluator over a world that is opened when an evaluation first asks for something far, and closed with the evaluator. */
-export const layerOver = <E extends { readonly message: string }>(world: Layer.Layer<World, E>): Layer.Layer<Evaluator> =>
+export const layerOver = <E extends { readonly message: string }, R>(world: Layer.Layer<World, E, R>): Layer.Layer<Evaluator, never, R> =>
   Layer.effect(
     Evaluator,
     Effect.gen(function* () {
       const scope = yield* Effect.scope
-      return yield* make(yield* Effect.cached(Layer.buildWithScope(world, scope)))
+      const context = yield* Effect.context<R>()
+      return yield* make(yield* Effect.cached(Effect.provideContext(Layer.buildWithScope(world, scope), context)))
     })
   )

@@ -11,7 +11,7 @@ import { evaluationFlags, jobOf } from "../EvaluationFlags.ts"
 import { print, printLine } from "../Output.ts"
 import { defaultRealiseInput, realiseOptionsOf } from "../RealiseFlags.ts"
 import { UsageError } from "../Usage.ts"
-import { withEvaluator } from "../World.ts"
+import { withEvaluatorAlone } from "../World.ts"
 
 const flags = {
   ...evaluationFlags,
@@ -32,7 +32,7 @@ export const evalCommand = Command.make(
     const format = input.json ? "json" : input.raw ? "raw" : input.xml ? "xml" : "nix"
     const job = yield* jobOf(input, { kind: "print", strict: input.strict, format }, { readOnly: input.readOnly })
     const options = yield* realiseOptionsOf(defaultRealiseInput(), false)
-    const result = yield* withEvaluator(
+    const result = yield* withEvaluatorAlone(
       Effect.flatMap(Evaluator, (evaluator) => evaluator.run(job)),
       options
     ).pipe(Effect.provideService(RealiseOptions, options))
