@@ -58,10 +58,18 @@ export class Code {
     }
   }
 
-  /** A variable whose slot was never touched: its value is made now, unless that is a variable again, which may lead in a circle. */
+  /** A variable whose slot was never touched: its value is made now. Where that is a variable again, both become one value, as in Nix. */
   #untouched(frame: Env, env: Env): Value {
     const code = (this.payload as ReadonlyArray<Code | undefined> | undefined)?.[this.slot]
-    if (code === undefined || code.how === Delay.Variable || code.how === Delay.Outer) return new Thunk(this, env)
+    if (code === undefined) return new Thunk(this, env)
+    if (code.how === Delay.Variable || code.how === Delay.Outer) {
+      // Stands in the slot meanwhile: variables that lead in a circle end here, and forcing it finds the circle.
+      const own = new Thunk(code, frame)
+      frame[this.slot] = own
+      const value = code.delay(frame)
+      frame[this.slot] = value
+      return value
+    }
     const value = code.how === Delay.Function ? new Thunk(code, frame) : code.delay(frame)
     frame[this.slot] = value
     return value

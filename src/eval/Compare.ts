@@ -29,7 +29,6 @@ export const equal = (x: Value, y: Value): boolean => {
   const b = force(y)
   if (a instanceof NixFloat && b instanceof NixFloat) return a.value === b.value
   if (a instanceof Lambda || a instanceof Builtin || a instanceof PartialBuiltin) return false
-  if (a === b) return true
   const ta = typeof a
   const tb = typeof b
   if (ta === "string" || a instanceof ContextString) {
@@ -42,9 +41,9 @@ export const equal = (x: Value, y: Value): boolean => {
     return (tb === "number" || tb === "bigint") && a.value === Number(b)
   }
   if (ta === "number" || ta === "bigint") {
-    return b instanceof NixFloat && Number(a) === b.value
+    return a === b || (b instanceof NixFloat && Number(a) === b.value)
   }
-  if (a === null || b === null || ta !== "object" || tb !== "object") return false
+  if (a === null || b === null || ta !== "object" || tb !== "object") return a === b
   if (a instanceof NixPath) return b instanceof NixPath && a.path === b.path
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false
@@ -79,10 +78,16 @@ const equalSets = (a: AttributeSet, b: AttributeSet): boolean => {
   return true
 }
 
-const resolved = (value: Value): Value => (value instanceof Thunk && value.code === null ? (value.env as Value) : value)
-
-/** Elements and attributes that are the very same value are equal, functions too. */
-export const equalElement = (x: Value, y: Value): boolean => resolved(x) === resolved(y) || equal(x, y)
+/**
+ * Whether two elements or attributes are equal. What is the very same variable or element is equal to itself, functions too, once it has been evaluated. Two
+ * thunks are two variables, though their values may be one object: in Nix each has a copy.
+ */
+export const equalElement = (x: Value, y: Value): boolean => {
+  const a = force(x)
+  const b = force(y)
+  if (x === y || (a === b && !(x instanceof Thunk && y instanceof Thunk))) return true
+  return equal(a, b)
+}
 
 /** -1, 0 or 1; both must be forced. Refuses what `<` refuses. */
 export const less = (x: Value, y: Value): boolean => {
@@ -118,6 +123,6 @@ const lessLists = (a: ReadonlyArray<Value>, b: ReadonlyArray<Value>): boolean =>
   for (let i = 0; ; i++) {
     if (i === b.length) return false
     if (i === a.length) return true
-    if (!equal(a[i] as Value, b[i] as Value)) return less(a[i] as Value, b[i] as Value)
+    if (!equalElement(a[i] as Value, b[i] as Value)) return less(a[i] as Value, b[i] as Value)
   }
 }
