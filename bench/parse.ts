@@ -40,20 +40,34 @@ walk(root)
 const bytes = sources.reduce((sum, source) => sum + source.text.length, 0)
 console.log(`${sources.length} files, ${(bytes / 1e6).toFixed(1)} MB`)
 
-const milliseconds = (work: () => void): number => {
-  const start = performance.now()
-  work()
-  return performance.now() - start
+/** Wall time and this thread's processor time; the second says more on a busy machine. */
+interface Time {
+  readonly wall: number
+  readonly cpu: number
 }
-const report = (what: string, size: number, time: number): void =>
-  console.log(`${what.padEnd(44)} ${time.toFixed(1).padStart(9)} ms ${(size / 1e3 / time).toFixed(1).padStart(7)} MB/s`)
+
+const cpuNow = (): number => {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
+const measure = (work: () => void): Time => {
+  const wall = performance.now()
+  const cpu = cpuNow()
+  work()
+  return { wall: performance.now() - wall, cpu: cpuNow() - cpu }
+}
+const report = (what: string, size: number, { wall, cpu }: Time): void =>
+  console.log(
+    `${what.padEnd(42)} ${wall.toFixed(1).padStart(8)} ms ${(size / 1e3 / wall).toFixed(1).padStart(6)} MB/s` +
+      (cpu > 0 ? `   cpu ${cpu.toFixed(1).padStart(8)} ms ${(size / 1e3 / cpu).toFixed(1).padStart(6)} MB/s` : "")
+  )
 
 let trees: Array<Syntax> = []
 let refused: Array<string> = []
 for (let pass = 1; pass <= Number(passesText ?? 4); pass++) {
   trees = []
   refused = []
-  const time = milliseconds(() => {
+  const time = measure(() => {
     for (const { origin, text } of sources) {
       try {
         trees.push(parse(text, origin, "/"))
@@ -72,27 +86,32 @@ for (let pass = 1; pass <= 2; pass++) {
   report(
     `check scopes, pass ${pass}`,
     bytes,
-    milliseconds(() => trees.forEach((tree) => checkScopes(tree, isGlobal)))
+    measure(() => trees.forEach((tree) => checkScopes(tree, isGlobal)))
   )
 }
 report(
   "print",
   bytes,
-  milliseconds(() => trees.forEach((tree) => print(tree)))
+  measure(() => trees.forEach((tree) => print(tree)))
 )
 
 const packages = sources.find(({ origin }) => (origin as { path: string }).path.endsWith("pkgs/top-level/all-packages.nix"))
 if (packages !== undefined) {
   const file = (packages.origin as { path: string }).path
-  const best = (times: ReadonlyArray<number>): number => Math.min(...times)
-  const repeat = (work: () => void): number => best(Array.from({ length: 9 }, () => milliseconds(work)))
+  const best = (work: () => void): Time => {
+    const times = Array.from({ length: 9 }, () => measure(work))
+    return { wall: Math.min(...times.map((time) => time.wall)), cpu: Math.min(...times.map((time) => time.cpu)) }
+  }
   report(
     "all-packages.nix, warm, best of 9",
     packages.text.length,
-    repeat(() => parse(packages.text, packages.origin, "/"))
+    best(() => parse(packages.text, packages.origin, "/"))
   )
-  const nix = (args: ReadonlyArray<string>): number => repeat(() => spawnSync("nix-instantiate", args, { stdio: "ignore" }))
+  const nix = (args: ReadonlyArray<string>): number => best(() => spawnSync("nix-instantiate", args, { stdio: "ignore" })).wall
   if (spawnSync("nix-instantiate", ["--version"]).status === 0) {
-    report("all-packages.nix, nix-instantiate --parse", packages.text.length, nix(["--parse", file]) - nix(["--parse", "-E", "1"]))
+    report("all-packages.nix, nix-instantiate --parse", packages.text.length, {
+      wall: nix(["--parse", file]) - nix(["--parse", "-E", "1"]),
+      cpu: 0
+    })
   }
 }

@@ -29,6 +29,8 @@ export const Part = {
 
 /** Zero bytes that follow the source in the scratch array. */
 const padding = 8
+/** Sources above this get an array of their own, so that one huge file does not stay in memory. */
+const keepBytes = 1 << 22
 
 let scratch = new Uint8Array(1 << 16)
 const encoder = new TextEncoder()
@@ -36,8 +38,8 @@ const encoder = new TextEncoder()
 /** Puts a byte string into the scratch array. */
 const load = (source: ByteString): Uint8Array => {
   const length = source.length
-  if (scratch.length < length + padding) scratch = new Uint8Array(Math.max(length + padding, scratch.length * 2))
-  const bytes = scratch
+  if (scratch.length < length + padding && length <= keepBytes) scratch = new Uint8Array(Math.max(length + padding, scratch.length * 2))
+  const bytes = length <= keepBytes ? scratch : new Uint8Array(length + padding)
   // UTF-8 is Latin-1 as long as everything is ASCII; this copies at memory speed.
   const { read, written } = encoder.encodeInto(source, bytes.subarray(0, length))
   if (read !== length || written !== length) for (let i = 0; i < length; i++) bytes[i] = source.charCodeAt(i)

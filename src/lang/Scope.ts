@@ -52,9 +52,11 @@ export const checkScopes = (syntax: Syntax, isGlobal: (name: ByteString) => bool
       bound[symbol]!++
       return
     }
+    // Of very short names nearly every other is two edits away.
+    const limit = Math.min(2, name.length >> 1)
     const inScope = symbols.filter((_, other) => bound[other]! > 0)
     throw new ParseError(
-      { _tag: "UndefinedVariable", name, suggestions: closestNames(name, [...inScope, ...globals]) },
+      { _tag: "UndefinedVariable", name, suggestions: closestNames(name, [...inScope, ...globals], limit) },
       { origin: syntax.origin, source: syntax.source, start: nodes[node + 1]!, end: nodes[node + 2]! }
     )
   }

@@ -31,13 +31,13 @@ const editDistance = (a: ByteString, b: ByteString): number => {
   return previous[b.length]!
 }
 
-/** Up to five of the candidates within two edits of `name`, nearest first, then by name; each once. */
-export const closestNames = (name: ByteString, candidates: Iterable<ByteString>): Array<ByteString> => {
+/** Up to five of the candidates within `limit` edits (at most two) of `name`, nearest first, then by name; each once. */
+export const closestNames = (name: ByteString, candidates: Iterable<ByteString>, limit: number = maxDistance): Array<ByteString> => {
   if (name.length > 256) return []
   const found: Array<{ readonly candidate: ByteString; readonly distance: number }> = []
   for (const candidate of new Set(candidates)) {
     const distance = editDistance(name, candidate)
-    if (distance <= maxDistance) found.push({ candidate, distance })
+    if (distance <= limit) found.push({ candidate, distance })
   }
   found.sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
   return found.slice(0, maxSuggestions).map(({ candidate }) => candidate)

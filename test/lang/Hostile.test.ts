@@ -135,6 +135,12 @@ describe("hostile sources", () => {
     assert.strictEqual(error?.reason._tag, "TooDeep")
   })
 
+  it("reads a source of many megabytes, and a small one after it", () => {
+    const source = `[ ${'"text" '.repeat(800_000)}]`
+    assert.strictEqual(parseText(source).strings.length, 800_000)
+    assert.deepStrictEqual(parseText('"a"').strings, ["a"])
+  })
+
   it("keeps bytes that are not UTF-8 in strings, and refuses them elsewhere", () => {
     assert.deepStrictEqual(parseText('"\xff\xfe\x80"').strings, ["\xff\xfe\x80"])
     assert.deepStrictEqual(parseText("''\xc3\x28''").strings, ["\xc3\x28"])

@@ -114,6 +114,7 @@ describe("suggestions", () => {
   it("are the names in scope and the globals, nearest first", () => {
     assert.deepStrictEqual(suggested("let package = 1; packages = 2; in packge"), ["package", "packages"])
     assert.deepStrictEqual(suggested("nul"), ["null"])
+    assert.deepStrictEqual(suggested("as: bs: y"), [])
     assert.deepStrictEqual(suggested("[ (stdenv: 1) stdnv ]"), [])
     assert.deepStrictEqual(suggested("stdenv: map (x: stdnv) tostring"), ["stdenv"])
   })
