@@ -79,7 +79,6 @@ export type SyscallName = keyof (typeof numbers)["x64"]
 /** A constant to pass: a number, a byte string (passed as address of it and a NUL), bytes, a list of strings (argv, envp), or what the last `keep` call gave. */
 export type Argument =
   | number
-  | bigint
   | ByteString
   | Uint8Array
   | { readonly strings: ReadonlyArray<ByteString> }
@@ -125,61 +124,102 @@ export const parseReport = (bytes: Uint8Array): Report => {
 
 const baseAddress = 0x400000
 const headerSize = 64 + 56
-/** Where strings are put; addresses in the code are 64 bits wide whatever their value, so the size of the code does not depend on them. */
 const alignment = 16
+
+/** Bytes that grow. */
+class Buffering {
+  #bytes = new Uint8Array(4096)
+  length = 0
+
+  #reserve(count: number): void {
+    if (this.length + count <= this.#bytes.length) return
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.length + count))
+    larger.set(this.#bytes)
+    this.#bytes = larger
+  }
+
+  byte(...values: ReadonlyArray<number>): void {
+    this.#reserve(values.length)
+    for (const value of values) this.#bytes[this.length++] = value
+  }
+
+  word(value: number): void {
+    this.#reserve(4)
+    this.putWord(this.length, value)
+    this.length += 4
+  }
+
+  /** A whole number, also a negative one, in 64 bits. */
+  long(value: number): void {
+    this.word((value % 0x1_0000_0000) | 0)
+    this.word(Math.floor(value / 0x1_0000_0000) | 0)
+  }
+
+  putWord(at: number, value: number): void {
+    for (let i = 0; i < 4; i++) this.#bytes[at + i] = value >>> (8 * i)
+  }
+
+  bytes(values: Uint8Array): void {
+    this.#reserve(values.length)
+    this.#bytes.set(values, this.length)
+    this.length += values.length
+  }
+
+  align(): void {
+    while (this.length % alignment !== 0) this.byte(0)
+  }
+
+  done(): Uint8Array {
+    return this.#bytes.subarray(0, this.length)
+  }
+}
 
 /** Collects constant data and hands out addresses. */
 class Data {
-  readonly #parts: Array<Uint8Array> = []
+  readonly #bytes = new Buffering()
   readonly #strings = new Map<ByteString, number>()
-  #next: number
 
-  constructor(start: number) {
-    this.#next = start
-  }
-
-  bytes(bytes: Uint8Array): number {
-    const address = this.#next
-    const padded = new Uint8Array(Math.ceil(bytes.length / alignment) * alignment)
-    padded.set(bytes)
-    this.#parts.push(padded)
-    this.#next += padded.length
-    return address
+  get #address(): number {
+    return baseAddress + headerSize + this.#bytes.length
   }
 
   string(text: ByteString): number {
     const known = this.#strings.get(text)
     if (known !== undefined) return known
-    const bytes = new Uint8Array(text.length + 1)
-    bytes.set(toBytes(text))
-    const address = this.bytes(bytes)
+    const address = this.#address
+    this.#bytes.bytes(toBytes(text))
+    this.#bytes.byte(0)
     this.#strings.set(text, address)
     return address
   }
 
-  /** A table of addresses that ends with a zero, as argv and envp are. */
-  table(texts: ReadonlyArray<ByteString>): number {
-    const view = new DataView(new ArrayBuffer((texts.length + 1) * 8))
-    texts.forEach((text, index) => view.setBigUint64(index * 8, BigInt(this.string(text)), true))
-    return this.bytes(new Uint8Array(view.buffer))
+  /** What to load into a register for an argument. */
+  value(argument: Exclude<Argument, "kept result">): number {
+    if (typeof argument === "number") return argument
+    if (typeof argument === "string") return this.string(argument)
+    if (argument instanceof Uint8Array) {
+      this.#bytes.align()
+      const address = this.#address
+      this.#bytes.bytes(argument)
+      return address
+    }
+    // A table of addresses that ends with a zero, as argv and envp are.
+    const addresses = argument.strings.map((text) => this.string(text))
+    this.#bytes.align()
+    const address = this.#address
+    for (const one of addresses) this.#bytes.long(one)
+    this.#bytes.long(0)
+    return address
   }
 
-  address(argument: Exclude<Argument, "kept result">): bigint {
-    if (typeof argument === "bigint") return BigInt.asUintN(64, argument)
-    if (typeof argument === "number") return BigInt.asUintN(64, BigInt(argument))
-    if (typeof argument === "string") return BigInt(this.string(argument))
-    if (argument instanceof Uint8Array) return BigInt(this.bytes(argument))
-    return BigInt(this.table(argument.strings))
-  }
-
-  parts(): ReadonlyArray<Uint8Array> {
-    return this.#parts
+  done(): Uint8Array {
+    this.#bytes.align()
+    return this.#bytes.done()
   }
 }
 
 interface Emitter {
-  readonly code: Array<number>
-  call(number: number, args: ReadonlyArray<bigint | "kept result">): void
+  call(number: number, args: ReadonlyArray<number | "kept result">): void
   keep(): void
   /** Goes on when the last result is no error (with `expected`, when it is that); else reports call `index` and exits. */
   check(index: number, expected: number | undefined): void
@@ -187,94 +227,95 @@ interface Emitter {
   finish(): void
 }
 
-const littleEndian = (value: bigint, bytes: number): Array<number> =>
-  Array.from({ length: bytes }, (_, index) => Number((BigInt.asUintN(64, value) >> BigInt(8 * index)) & 0xffn))
-
-const x64 = (): Emitter => {
-  const code: Array<number> = []
+const x64 = (code: Buffering): Emitter => {
   const jumps: Array<number> = []
   // mov r64, imm64 for rdi rsi rdx r10 r8 r9
-  const registers = [
-    [0x48, 0xbf],
-    [0x48, 0xbe],
-    [0x48, 0xba],
-    [0x49, 0xba],
-    [0x49, 0xb8],
-    [0x49, 0xb9]
-  ] as const
-  const syscall = [0x0f, 0x05]
-  const call = (number: number, args: ReadonlyArray<bigint | "kept result">) => {
+  const registers = [0x48bf, 0x48be, 0x48ba, 0x49ba, 0x49b8, 0x49b9]
+  const call = (number: number, args: ReadonlyArray<number | "kept result">) => {
     args.forEach((arg, index) => {
-      if (arg === "kept result") code.push(0x4c, 0x89, 0xe7) // mov rdi, r12
-      else code.push(...registers[index]!, ...littleEndian(arg, 8))
+      if (arg === "kept result") code.byte(0x4c, 0x89, 0xe7) // mov rdi, r12
+      else {
+        code.byte(registers[index]! >> 8, registers[index]! & 0xff)
+        code.long(arg)
+      }
     })
-    code.push(0xb8, ...littleEndian(BigInt(number), 4), ...syscall) // mov eax, number; syscall
+    code.byte(0xb8) // mov eax, number
+    code.word(number)
+    code.byte(0x0f, 0x05) // syscall
   }
   return {
-    code,
     call,
-    keep: () => code.push(0x49, 0x89, 0xc4), // mov r12, rax
+    keep: () => code.byte(0x49, 0x89, 0xc4), // mov r12, rax
     check: (index, expected) => {
-      if (expected === undefined) code.push(0x48, 0x85, 0xc0, 0x79, 10) // test rax, rax; jns over
-      else code.push(0x48, 0x3d, ...littleEndian(BigInt(expected), 4), 0x74, 10) // cmp rax, expected; je over
-      code.push(0xbf, ...littleEndian(BigInt(index), 4)) // mov edi, index
-      code.push(0xe9, 0, 0, 0, 0) // jmp report
+      if (expected === undefined) code.byte(0x48, 0x85, 0xc0, 0x79, 10) // test rax, rax; jns over
+      else {
+        code.byte(0x48, 0x3d) // cmp rax, expected
+        code.word(expected)
+        code.byte(0x74, 10) // je over
+      }
+      code.byte(0xbf) // mov edi, index
+      code.word(index)
+      code.byte(0xe9) // jmp report
+      code.word(0)
       jumps.push(code.length)
     },
     finish: () => {
-      for (const from of jumps) code.splice(from - 4, 4, ...littleEndian(BigInt(code.length - from), 4))
-      code.push(0x50, 0x57, 0x48, 0x89, 0xe6) // push rax; push rdi; mov rsi, rsp
-      code.push(0xbf, ...littleEndian(BigInt(statusDescriptor), 4), 0xba, ...littleEndian(BigInt(reportSize), 4)) // mov edi; mov edx
-      code.push(0xb8, ...littleEndian(BigInt(numbers.x64.write), 4), ...syscall)
-      call(numbers.x64.exit_group, [BigInt(failureStatus)])
+      for (const from of jumps) code.putWord(from - 4, code.length - from)
+      code.byte(0x50, 0x57, 0x48, 0x89, 0xe6) // push rax; push rdi; mov rsi, rsp
+      code.byte(0xbf) // mov edi
+      code.word(statusDescriptor)
+      code.byte(0xba) // mov edx
+      code.word(reportSize)
+      code.byte(0xb8) // mov eax
+      code.word(numbers.x64.write)
+      code.byte(0x0f, 0x05)
+      call(numbers.x64.exit_group, [failureStatus])
     }
   }
 }
 
-const arm64 = (): Emitter => {
-  const code: Array<number> = []
+const arm64 = (code: Buffering): Emitter => {
   const jumps: Array<number> = []
-  const word = (value: number) => code.push(...littleEndian(BigInt(value >>> 0), 4))
-  const move = (register: number, value: bigint) => {
-    for (let part = 0; part < 4; part++) {
-      const bits = Number((BigInt.asUintN(64, value) >> BigInt(16 * part)) & 0xffffn)
-      // movz, then movk for every further part, also where it is zero: code of one size whatever the value
-      word(((part === 0 ? 0xd2800000 : 0xf2800000) | (part << 21) | (bits << 5) | register) >>> 0)
-    }
+  const move = (register: number, value: number) => {
+    const low = (value % 0x1_0000_0000) | 0
+    const high = Math.floor(value / 0x1_0000_0000) | 0
+    code.word(0xd2800000 | ((low & 0xffff) << 5) | register) // movz
+    code.word(0xf2a00000 | ((low >>> 16) << 5) | register) // movk, lsl 16
+    code.word(0xf2c00000 | ((high & 0xffff) << 5) | register)
+    code.word(0xf2e00000 | ((high >>> 16) << 5) | register)
   }
-  const call = (number: number, args: ReadonlyArray<bigint | "kept result">) => {
+  const call = (number: number, args: ReadonlyArray<number | "kept result">) => {
     args.forEach((arg, index) => {
-      if (arg === "kept result") word(0xaa1303e0) // mov x0, x19
+      if (arg === "kept result") code.word(0xaa1303e0) // mov x0, x19
       else move(index, arg)
     })
-    move(8, BigInt(number))
-    word(0xd4000001) // svc #0
+    move(8, number)
+    code.word(0xd4000001) // svc #0
   }
   return {
-    code,
     call,
-    keep: () => word(0xaa0003f3), // mov x19, x0
+    keep: () => code.word(0xaa0003f3), // mov x19, x0
     check: (index, expected) => {
       const skip = 6 // instructions: this branch, four of move, b report
-      if (expected === undefined) word((0xb6f80000 | (skip << 5)) >>> 0) // tbz x0, #63, over
+      if (expected === undefined) code.word(0xb6f80000 | (skip << 5)) // tbz x0, #63, over
       else {
-        move(9, BigInt(expected))
-        word(0xeb09001f) // cmp x0, x9
-        word((0x54000000 | (skip << 5)) >>> 0) // b.eq over
+        move(9, expected)
+        code.word(0xeb09001f) // cmp x0, x9
+        code.word(0x54000000 | (skip << 5)) // b.eq over
       }
-      move(1, BigInt(index))
-      word(0x14000000) // b report
-      jumps.push(code.length - 4)
+      move(1, index)
+      jumps.push(code.length)
+      code.word(0) // b report
     },
     finish: () => {
-      for (const from of jumps) code.splice(from, 4, ...littleEndian(BigInt(0x14000000 | ((code.length - from) / 4)), 4))
-      word(0xa9bf03e1) // stp x1, x0, [sp, #-16]!
-      word(0x910003e1) // mov x1, sp
-      move(0, BigInt(statusDescriptor))
-      move(2, BigInt(reportSize))
-      move(8, BigInt(numbers.arm64.write))
-      word(0xd4000001)
-      call(numbers.arm64.exit_group, [BigInt(failureStatus)])
+      for (const from of jumps) code.putWord(from, 0x14000000 | ((code.length - from) / 4))
+      code.word(0xa9bf03e1) // stp x1, x0, [sp, #-16]!
+      code.word(0x910003e1) // mov x1, sp
+      move(0, statusDescriptor)
+      move(2, reportSize)
+      move(8, numbers.arm64.write)
+      code.word(0xd4000001)
+      call(numbers.arm64.exit_group, [failureStatus])
     }
   }
 }
@@ -282,52 +323,45 @@ const arm64 = (): Emitter => {
 const emitters = { x64, arm64 }
 const machines = { x64: 62, arm64: 183 }
 
-const assemble = (architecture: Architecture, calls: ReadonlyArray<Syscall>, firstNumber: number, data: Data): Array<number> => {
-  const emitter = emitters[architecture]()
+/**
+ * The executable. It makes the calls in order (they are numbered from `firstNumber`); at the first that fails it writes a report to descriptor 3 and exits with
+ * status 126. The last call should be one that does not return.
+ */
+export const compile = (architecture: Architecture, calls: ReadonlyArray<Syscall>, firstNumber = 0): Uint8Array => {
+  const data = new Data()
+  const values = calls.map(({ arguments: args }) => args.map((argument) => (argument === "kept result" ? argument : data.value(argument))))
+  const constants = data.done()
+  const code = new Buffering()
+  const emitter = emitters[architecture](code)
   calls.forEach((syscall, index) => {
-    const args = syscall.arguments.map((argument) => (argument === "kept result" ? argument : data.address(argument)))
-    emitter.call(numbers[architecture][syscall.name], args)
+    emitter.call(numbers[architecture][syscall.name], values[index]!)
     if (syscall.keep === true) emitter.keep()
     if (syscall.mayFail !== true) emitter.check(firstNumber + index, syscall.expect)
   })
   emitter.finish()
-  return emitter.code
-}
 
-/**
- * The executable. It makes the calls in order (they are numbered from `firstNumber`); at the first that fails it writes a report to descriptor 3 and exits with status 126. The last call should
- * be one that does not return.
- */
-export const compile = (architecture: Architecture, calls: ReadonlyArray<Syscall>, firstNumber = 0): Uint8Array => {
-  // The length of the code is known only after it was written once; the data begins behind it.
-  const length = assemble(architecture, calls, firstNumber, new Data(0)).length
-  const dataOffset = Math.ceil((headerSize + length) / alignment) * alignment
-  const data = new Data(baseAddress + dataOffset)
-  const code = assemble(architecture, calls, firstNumber, data)
-  const size = data.parts().reduce((sum, part) => sum + part.length, dataOffset)
+  // One segment, readable and executable: header, constants, code.
+  const entry = headerSize + constants.length
+  const size = entry + code.length
   const file = new Uint8Array(size)
   const view = new DataView(file.buffer)
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]) // ELF, 64 bits, little-endian, version 1
   view.setUint16(16, 2, true) // executable
   view.setUint16(18, machines[architecture], true)
   view.setUint32(20, 1, true)
-  view.setBigUint64(24, BigInt(baseAddress + headerSize), true) // entry
-  view.setBigUint64(32, 64n, true) // program headers
+  view.setUint32(24, baseAddress + entry, true)
+  view.setUint32(32, 64, true) // program headers
   view.setUint16(52, 64, true)
   view.setUint16(54, 56, true)
-  view.setUint16(56, 1, true) // one program header
+  view.setUint16(56, 1, true) // one of them
   view.setUint32(64, 1, true) // load
   view.setUint32(68, 5, true) // readable, executable
-  view.setBigUint64(80, BigInt(baseAddress), true) // virtual
-  view.setBigUint64(88, BigInt(baseAddress), true) // physical
-  view.setBigUint64(96, BigInt(size), true)
-  view.setBigUint64(104, BigInt(size), true)
-  view.setBigUint64(112, 0x10000n, true) // pages may have 64 KiB
-  file.set(code, headerSize)
-  let offset = dataOffset
-  for (const part of data.parts()) {
-    file.set(part, offset)
-    offset += part.length
-  }
+  view.setUint32(80, baseAddress, true) // virtual
+  view.setUint32(88, baseAddress, true) // physical
+  view.setUint32(96, size, true)
+  view.setUint32(104, size, true)
+  view.setUint32(112, 0x10000, true) // pages may have 64 KiB
+  file.set(constants, headerSize)
+  file.set(code.done(), entry)
   return file
 }
