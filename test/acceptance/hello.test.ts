@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as path from "node:path"
 import { fillMirror, helloExample, serve } from "./HelloMirror.ts"
-import { pathInfo } from "./PathInfos.ts"
-import { startedWork, World } from "./World.ts"
+import { importsInto } from "./NixImport.ts"
+import { closure, pathInfo } from "./PathInfos.ts"
+import { programOnPath, startedWork, World } from "./World.ts"
 
 // From Nix 2.8.0, by a mirror on loopback. The port is no part of it: a fixed-output derivation is known by its hash, not by its URL.
 const pathFromNix = "/nix/store/090sx4r9nfa5lnk3aswb1yq2m2x5zppj-hello-2.10"
@@ -38,6 +39,10 @@ describe("examples/hello", { timeout: 600_000 }, () => {
     assert.deepStrictEqual([...info.references].sort(), [glibc, hello].sort())
     assert.deepStrictEqual((await pathInfo(world, glibc)).references, [])
     if (process.arch === "x64") assert.strictEqual(info.narHash, narHashFromNix)
+
+    const nixStore = programOnPath("nix-store")
+    if (nixStore === undefined) context.annotate("there is no Nix on the PATH that could import the result")
+    else await importsInto(world, nixStore, await closure(world, hello), hello)
 
     const before = server.requests.length
     const again = await world.yix(["build", "--no-out-link", "--log-format", "json", ...common, "-A", "hello"])

@@ -3,11 +3,12 @@ import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { withShell } from "./Expressions.ts"
-import { fillMirror, helloExample, serve } from "./HelloMirror.ts"
-import { closure, pathInfo } from "./PathInfos.ts"
+import { helloExample } from "./HelloMirror.ts"
+import { importsInto } from "./NixImport.ts"
+import { closure } from "./PathInfos.ts"
 import { programOnPath, project, World } from "./World.ts"
 
-// Every test here compares with a real Nix. Elsewhere its answers are written down (quickstart.test.ts, hello.test.ts).
+// Every test here compares with a real Nix. Elsewhere its answers are written down (quickstart.test.ts, hello.test.ts), or the test compares if it can (hello.test.ts).
 const nixInstantiate = programOnPath("nix-instantiate")
 const nixStore = programOnPath("nix-store")
 // A Nix for which /nix/store is elsewhere builds in a sandbox, and Debian's does not say which shell belongs in there.
@@ -73,35 +74,4 @@ describe("against a real Nix", () => {
     assert.strictEqual(paths.length, 2)
     await importsInto(world, nixStore, paths, built)
   })
-
-  it("exports GNU hello, and nix-store takes it", { timeout: 600_000 }, async (context) => {
-    if (nixStore === undefined) return context.skip(noNix)
-    const mirror = await fillMirror()
-    if ("missing" in mirror) return context.skip(mirror.missing)
-    using world = new World()
-    await using server = await serve(mirror.directory)
-    const built = await world.ok(["build", "--no-out-link", "-f", helloExample, "--argstr", "mirror", server.url, "-A", "hello"], {
-      limit: 500_000
-    })
-    await importsInto(world, nixStore, await closure(world, built), built)
-  })
 })
-
-/** Imports `paths` into a scratch store of Nix and compares what it knows about them with what yix does. */
-const importsInto = async (world: World, nixStore: string, paths: ReadonlyArray<string>, root: string): Promise<void> => {
-  const exported = await world.yix(["store", "export", ...paths])
-  assert.strictEqual(exported.code, 0, exported.stderr)
-  const nix = (args: ReadonlyArray<string>, input?: Uint8Array) => {
-    const run = spawnSync(nixStore, ["--store", path.join(world.directory, "nix"), "--option", "require-sigs", "false", ...args], {
-      ...(input === undefined ? {} : { input }),
-      env: { ...world.environment, NIX_PATH: "" },
-      maxBuffer: 1 << 28
-    })
-    assert.strictEqual(run.status, 0, `nix-store ${args.join(" ")}: ${run.stderr.toString()}`)
-    return run.stdout.toString().trim().split("\n").filter((line) => line !== "") // prettier-ignore
-  }
-  assert.deepStrictEqual([...nix(["--import"], exported.stdoutBytes)].sort(), [...paths].sort())
-  assert.deepStrictEqual([...nix(["-q", "--references", root])].sort(), [...(await pathInfo(world, root)).references].sort())
-  // Reads every byte again and compares with the hash that came along.
-  nix(["--verify-path", ...paths])
-}
