@@ -1,10 +1,10 @@
 /**
  * What can go wrong while fetching. Transport errors are those of `wire/HttpError.ts`, decompression errors those of `wire/Decompress.ts`, archive errors
- * those of `castore/ingest/TarEntries.ts`; here are the ones that only a fetch knows.
+ * those of `castore/ingest/ArchiveTree.ts`; here are the ones that only a fetch knows.
  */
 import * as Schema from "effect/Schema"
 import type { CastoreError } from "../castore/CastoreError.ts"
-import type { BadArchive } from "../castore/ingest/TarEntries.ts"
+import type { BadArchive } from "../castore/ingest/ArchiveTree.ts"
 import type { DecompressError } from "../wire/Decompress.ts"
 import type { HttpError } from "../wire/HttpError.ts"
 

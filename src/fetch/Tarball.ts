@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import { ingest } from "../castore/ingest/Ingest.ts"
-import { tarEntries } from "../castore/ingest/TarEntries.ts"
+import { archiveEntries } from "../castore/ingest/ArchiveEntries.ts"
 import type { NixHash, NixHashAlgorithm } from "../nix/Hash.ts"
 import { calculate, calculateWith } from "../store/Nar.ts"
 import { decompress } from "../wire/Decompress.ts"
@@ -16,7 +16,7 @@ export const fetchTarball = Effect.fnUntraced(function* (
   verify: Verify
 ) {
   const archive = decompress({ source, compression: "auto", maxBytes: maxUnpacked })(bytes)
-  const node = yield* ingest(tarEntries({ source, strip: true })(archive))
+  const node = yield* ingest(archiveEntries({ source, strip: true })(archive))
   const nar = yield* calculate(node)
   const digest = algorithm === "sha256" ? nar.narHash : (yield* calculateWith(node, algorithm)).digest
   const hash: NixHash = { algorithm, digest }

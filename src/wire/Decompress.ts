@@ -16,7 +16,8 @@ import * as Stream from "effect/Stream"
 import { type Decoder, Input, Malformed } from "./decompress/Input.ts"
 import type { ZlibDecoder, ZlibFormat } from "./decompress/Zlib.ts"
 
-export type Compression = "none" | "gzip" | "bzip2" | "xz" | "zstd" | "br"
+/** `deflate-raw` is what zip files have inside. */
+export type Compression = "none" | "gzip" | "bzip2" | "xz" | "zstd" | "br" | "deflate-raw"
 
 /** Compressed data that cannot be decoded. */
 export class Undecodable extends Schema.TaggedError<Undecodable>()("Undecodable", {
@@ -57,8 +58,8 @@ export const magicLength = 6
 const startsWith = (bytes: Uint8Array, ...magic: ReadonlyArray<number>): boolean =>
   bytes.length >= magic.length && magic.every((byte, i) => bytes[i] === byte)
 
-/** The compression that the first bytes tell; `none` when they tell nothing. Brotli cannot be told. */
-export const detect = (head: Uint8Array): Exclude<Compression, "br"> => {
+/** The compression that the first bytes tell; `none` when they tell nothing. Brotli and bare deflate cannot be told. */
+export const detect = (head: Uint8Array): Exclude<Compression, "br" | "deflate-raw"> => {
   if (startsWith(head, 0x1f, 0x8b)) return "gzip"
   if (startsWith(head, 0x42, 0x5a, 0x68) && head[3]! >= 0x31 && head[3]! <= 0x39) return "bzip2"
   if (startsWith(head, 0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00)) return "xz"
@@ -103,7 +104,7 @@ const fromGenerator = (decode: (input: Input) => Decoder): Machine => {
 const load = async (compression: Exclude<Compression, "none">): Promise<Machine> => {
   switch (compression) {
     case "xz":
-      return fromGenerator((await import("./decompress/Xz.ts")).decodeXz)
+      return fromGenerator(await (await import("./decompress/Xz.ts")).loadXz())
     case "bzip2":
       return fromGenerator((await import("./decompress/Bzip2.ts")).decodeBzip2)
     default: {

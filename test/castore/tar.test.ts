@@ -13,7 +13,8 @@ import * as Blobs from "../../src/castore/blob/Memory.ts"
 import { DirectoryService } from "../../src/castore/directory/DirectoryService.ts"
 import * as Directories from "../../src/castore/directory/Memory.ts"
 import { ingest } from "../../src/castore/ingest/Ingest.ts"
-import { type BadArchive, tarEntries } from "../../src/castore/ingest/TarEntries.ts"
+import type { BadArchive } from "../../src/castore/ingest/ArchiveTree.ts"
+import { tarEntries } from "../../src/castore/ingest/TarEntries.ts"
 import type { Node } from "../../src/castore/Node.ts"
 import { randomBytes } from "./bytes.ts"
 import { archive, header, long, member, type Member, pax } from "./TarMaker.ts"
@@ -423,7 +424,7 @@ describe("tar", () => {
           Buffer.alloc(600, 1)
         ]) {
           const error = yield* refusal(bytes)
-          assert.strictEqual(error.problem, "not-tar")
+          assert.strictEqual(error.problem, "not-archive")
         }
       })
     )

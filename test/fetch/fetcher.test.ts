@@ -26,6 +26,7 @@ import { hashBytes, type NixHash, type NixHashAlgorithm, parseHash } from "../..
 import { nameOf } from "../../src/nix/StorePath.ts"
 import * as Http from "../../src/wire/Http.ts"
 import { archive, type Member, pax } from "../castore/TarMaker.ts"
+import { zip, type ZipFile } from "../castore/ZipMaker.ts"
 import { serve, serveContent, someBytes } from "../wire/LoopbackServer.ts"
 
 const store = Layer.mergeAll(Blobs.layer, Directories.layer)
@@ -236,6 +237,45 @@ describe("fetching a tarball", () => {
         const info = yield* Effect.provide(fetchIt(tarball("http://x/t")), fromMemory("http://x/t", archive(...members)))
         assert.strictEqual(info.path, `/nix/store/${path}-source`)
         assert.match(info.ca!, /^fixed:r:sha256:/)
+      })
+    )
+  }
+
+  for (const [what, path, files] of [
+    [
+      "with files, executables, symlinks and directories",
+      "ilpnjf361509fvkv2njr11xi7g92wn66",
+      [
+        { name: "t/", mode: 0o40755 },
+        { name: "t/a", data: "hi\n".repeat(100) },
+        { name: "t/x", data: "#!\n", mode: 0o100755 },
+        { name: "t/l", data: "a", mode: 0o120777 },
+        { name: "t/e/", mode: 0o40755 }
+      ]
+    ],
+    [
+      "with odd modes",
+      "a8r82gvbk3x387bajjmfvwgschqc1c9f",
+      [
+        { name: "t/a", data: "1", mode: 0o644 },
+        { name: "t/g", data: "1", mode: 0o100655 },
+        { name: "t/x", data: "1", mode: 0o711 }
+      ]
+    ],
+    ["with backslashes", "gxydwx05xw43djxcvlhi10zrq7kr72ix", [{ name: "t\\a", data: "1", host: 0 }]],
+    [
+      "with two top directories",
+      "i61l66fmmjsdigpg8yd2y5xxpgnlfbsf",
+      [
+        { name: "t/a", data: "1" },
+        { name: "u/b", data: "2" }
+      ]
+    ]
+  ] as ReadonlyArray<readonly [string, string, ReadonlyArray<ZipFile>]>) {
+    it.live(`in zip ${what} gives the store path that Nix gives`, () =>
+      Effect.gen(function* () {
+        const info = yield* Effect.provide(fetchIt(tarball("http://x/t")), fromMemory("http://x/t", zip(files)))
+        assert.strictEqual(info.path, `/nix/store/${path}-source`)
       })
     )
   }

@@ -8,36 +8,12 @@
  */
 import { type ByteString, fromBytes } from "../../nix/Bytes.ts"
 import type { Input } from "../../wire/decompress/Input.ts"
+import { ArchiveFault } from "./ArchiveFault.ts"
 
 /** Bytes of one pax record block or GNU long name. */
 export const recordLimit = 1 << 20
 
 const blockSize = 512
-
-export type TarProblem =
-  | "not-tar"
-  | "checksum"
-  | "number"
-  | "record"
-  | "name"
-  | "type"
-  | "sparse"
-  | "truncated"
-  /** The archive is well-formed but its members make no tree. */
-  | "tree"
-
-/** Bytes are no tar archive, or one that cannot be taken. Thrown by the reader; callers add which archive it was. */
-export class TarFault extends Error {
-  readonly problem: TarProblem
-  /** The member concerned, where its name was known. */
-  readonly member: ByteString | undefined
-
-  constructor(problem: TarProblem, detail: string, member?: ByteString) {
-    super(detail)
-    this.problem = problem
-    this.member = member
-  }
-}
 
 export type TarMember =
   | { readonly _tag: "File"; readonly path: ByteString; readonly executable: boolean; readonly size: number }
@@ -62,16 +38,16 @@ const number = (block: Uint8Array, at: number, length: number, what: string, mem
   const first = block[at]!
   if ((first & 0x80) !== 0) {
     // 0xff begins a negative number; the second highest bit is the sign in shorter fields too.
-    if ((first & 0x40) !== 0) throw new TarFault("number", `its ${what} is negative`, member)
+    if ((first & 0x40) !== 0) throw new ArchiveFault("number", `its ${what} is negative`, member)
     let value = first & 0x3f
     for (let i = 1; i < length; i++) {
       value = value * 256 + block[at + i]!
-      if (value > Number.MAX_SAFE_INTEGER) throw new TarFault("number", `its ${what} is beyond 2^53`, member)
+      if (value > Number.MAX_SAFE_INTEGER) throw new ArchiveFault("number", `its ${what} is beyond 2^53`, member)
     }
     return value
   }
   const digits = /^[ \0]*([0-7]*)(?:[ \0]|$)/.exec(fromBytes(block.subarray(at, at + length)))?.[1]
-  if (digits === undefined) throw new TarFault("number", `its ${what} is not an octal number`, member)
+  if (digits === undefined) throw new ArchiveFault("number", `its ${what} is not an octal number`, member)
   return digits === "" ? 0 : Number.parseInt(digits, 8)
 }
 
@@ -108,10 +84,10 @@ const readRecords = (bytes: Uint8Array, records: Map<string, ByteString>): void 
     if (bytes[space] !== 0x20 || space === at || end > bytes.length || end <= space + 1 || bytes[end - 1] !== 0x0a) {
       // Some writers pad the records with NULs.
       if (isZero(bytes.subarray(at))) return
-      throw new TarFault("record", "a pax record is malformed")
+      throw new ArchiveFault("record", "a pax record is malformed")
     }
     const equals = bytes.indexOf(0x3d, space + 1)
-    if (equals < 0 || equals >= end) throw new TarFault("record", "a pax record has no '='")
+    if (equals < 0 || equals >= end) throw new ArchiveFault("record", "a pax record has no '='")
     const key = fromBytes(bytes.subarray(space + 1, equals))
     const value = fromBytes(bytes.subarray(equals + 1, end - 1))
     if (value === "") records.delete(key)
@@ -122,7 +98,7 @@ const readRecords = (bytes: Uint8Array, records: Map<string, ByteString>): void 
 
 const decimal = (value: ByteString, member: ByteString): number => {
   const parsed = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
-  if (!Number.isSafeInteger(parsed)) throw new TarFault("number", `its size '${value}' is not a size`, member)
+  if (!Number.isSafeInteger(parsed)) throw new ArchiveFault("number", `its size '${value}' is not a size`, member)
   return parsed
 }
 
@@ -143,19 +119,19 @@ export function* readTar(input: Input): Generator<TarEvent | undefined, void> {
 
   const take = function* (count: number, member?: ByteString): Generator<undefined, Uint8Array> {
     yield* input.fill(count)
-    if (input.available < count) throw new TarFault("truncated", "the archive ends in the middle of it", member)
+    if (input.available < count) throw new ArchiveFault("truncated", "the archive ends in the middle of it", member)
     return input.pull(count)
   }
   const takeRecord = function* (size: number): Generator<undefined, Uint8Array> {
     if (size > recordLimit)
-      throw new TarFault("record", `a header record of ${size} bytes is longer than the ${recordLimit} that are allowed`)
+      throw new ArchiveFault("record", `a header record of ${size} bytes is longer than the ${recordLimit} that are allowed`)
     return (yield* take(Math.ceil(size / blockSize) * blockSize)).subarray(0, size)
   }
   const skip = function* (size: number, member: ByteString): Generator<undefined, void> {
     let left = Math.ceil(size / blockSize) * blockSize
     while (left > 0) {
       yield* input.fill(1)
-      if (input.available === 0) throw new TarFault("truncated", "the archive ends in the middle of it", member)
+      if (input.available === 0) throw new ArchiveFault("truncated", "the archive ends in the middle of it", member)
       left -= input.pull(Math.min(left, input.available)).length
     }
   }
@@ -163,22 +139,22 @@ export function* readTar(input: Input): Generator<TarEvent | undefined, void> {
   for (;;) {
     yield* input.fill(blockSize)
     if (input.available === 0) {
-      if (first) throw new TarFault("not-tar", "it is empty")
+      if (first) throw new ArchiveFault("not-archive", "it is empty")
       if (longName !== undefined || longTarget !== undefined || local.size > 0) {
-        throw new TarFault("truncated", "the archive ends between a member's name and the member")
+        throw new ArchiveFault("truncated", "the archive ends between a member's name and the member")
       }
       return
     }
     if (input.available < blockSize) {
       const magic = first ? undefined : "truncated"
-      throw new TarFault(magic ?? "not-tar", first ? "it is no tar archive" : "the archive ends in the middle of a header")
+      throw new ArchiveFault(magic ?? "not-archive", first ? "it is no tar archive" : "the archive ends in the middle of a header")
     }
     const block = input.pull(blockSize)
     if (block[0] === 0 && isZero(block)) return
     if (!checksumFits(block)) {
       throw first
-        ? new TarFault("not-tar", "it is no tar archive")
-        : new TarFault("checksum", "a header's checksum is wrong; the archive is damaged")
+        ? new ArchiveFault("not-archive", "it is no tar archive")
+        : new ArchiveFault("checksum", "a header's checksum is wrong; the archive is damaged")
     }
     first = false
     const type = String.fromCharCode(block[156]!)
@@ -213,13 +189,13 @@ export function* readTar(input: Input): Generator<TarEvent | undefined, void> {
     local = new Map()
     longName = undefined
     longTarget = undefined
-    if (path.includes("\0") || target.includes("\0")) throw new TarFault("name", "its name or target holds a NUL byte", path)
+    if (path.includes("\0") || target.includes("\0")) throw new ArchiveFault("name", "its name or target holds a NUL byte", path)
 
     switch (type) {
       case "0":
       case "\0":
       case "7": {
-        if (sparse) throw new TarFault("sparse", "it is a sparse file, which yix does not read; pack it without --sparse", path)
+        if (sparse) throw new ArchiveFault("sparse", "it is a sparse file, which yix does not read; pack it without --sparse", path)
         // Before ustar a directory was a file whose name ends in a slash.
         if (path.endsWith("/")) {
           yield { _tag: "Directory", path }
@@ -230,7 +206,7 @@ export function* readTar(input: Input): Generator<TarEvent | undefined, void> {
         let left = size
         while (left > 0) {
           yield* input.fill(1)
-          if (input.available === 0) throw new TarFault("truncated", "the archive ends in the middle of it", path)
+          if (input.available === 0) throw new ArchiveFault("truncated", "the archive ends in the middle of it", path)
           const bytes = input.pullSome(left)
           left -= bytes.length
           yield { _tag: "Data", bytes }
@@ -257,28 +233,11 @@ export function* readTar(input: Input): Generator<TarEvent | undefined, void> {
         // A volume label.
         break
       case "S":
-        throw new TarFault("sparse", "it is a sparse file, which yix does not read; pack it without --sparse", path)
+        throw new ArchiveFault("sparse", "it is a sparse file, which yix does not read; pack it without --sparse", path)
       default: {
         const what = refusedTypes.get(type) ?? `of the unknown type '${type}'`
-        throw new TarFault("type", `it is ${what}, which cannot be in a store`, path)
+        throw new ArchiveFault("type", `it is ${what}, which cannot be in a store`, path)
       }
     }
   }
-}
-
-/**
- * The names on a path, without `.`, empty ones and a leading slash. Throws `TarFault` about `member` for `..` and names that no store can hold.
- */
-export const memberNames = (
-  path: ByteString,
-  nameProblem: (name: ByteString) => string | undefined,
-  member: ByteString = path
-): ReadonlyArray<ByteString> => {
-  const names = path.split("/").filter((name) => name !== "" && name !== ".")
-  for (const name of names) {
-    if (name === "..") throw new TarFault("name", "its path or target leads out with '..'", member)
-    const problem = nameProblem(name)
-    if (problem !== undefined) throw new TarFault("name", `it has ${problem}`, member)
-  }
-  return names
 }

@@ -1,11 +1,11 @@
 /**
- * gzip, zstd and brotli by `node:zlib`, pulled piece by piece: input is written only when all that the previous input gave was taken, so a bomb
+ * gzip, zstd, brotli and bare deflate by `node:zlib`, pulled piece by piece: input is written only when all that the previous input gave was taken, so a bomb
  * fills one piece and waits. The work itself is done on Node's thread pool.
  */
-import { constants, createBrotliDecompress, createGunzip, createZstdDecompress } from "node:zlib"
+import { constants, createBrotliDecompress, createGunzip, createInflateRaw, createZstdDecompress } from "node:zlib"
 import { Malformed } from "./Input.ts"
 
-export type ZlibFormat = "gzip" | "zstd" | "br"
+export type ZlibFormat = "gzip" | "zstd" | "br" | "deflate-raw"
 
 const pieceSize = 128 * 1024
 
@@ -18,6 +18,8 @@ const make = (format: ZlibFormat) => {
       return createGunzip({ chunkSize: pieceSize })
     case "zstd":
       return createZstdDecompress({ chunkSize: pieceSize, params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog } })
+    case "deflate-raw":
+      return createInflateRaw({ chunkSize: pieceSize })
     case "br":
       return createBrotliDecompress({ chunkSize: pieceSize })
   }
