@@ -2,7 +2,6 @@
  * Closures: store paths with everything they refer to, directly or not.
  */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import { type CastoreError, MissingData } from "../castore/CastoreError.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import type { PathInfo } from "./PathInfo.ts"
@@ -26,9 +25,7 @@ export const closure = Effect.fn("store.closure")(function* (
       wanted,
       (path) =>
         Effect.flatMap(service.get(path), (info) =>
-          Option.isSome(info)
-            ? Effect.succeed(info.value)
-            : Effect.fail(new MissingData({ store: "the store", kind: "path info", digest: path }))
+          Effect.fromOption(info, () => new MissingData({ store: "the store", kind: "path info", digest: path }))
         ),
       { concurrency: lookupsUnderWay }
     )

@@ -42,7 +42,7 @@ export interface LeaseHolder {
 /** What a dead process left behind could not be removed. */
 export class ScratchNotRemoved extends Schema.TaggedError<ScratchNotRemoved>()("ScratchNotRemoved", {
   scratch: Schema.String,
-  pid: Schema.Number,
+  pid: Schema.Finite,
   cause: Schema.Defect()
 }) {
   override get message(): string {

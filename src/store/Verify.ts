@@ -82,9 +82,10 @@ export const verify = Effect.fn("store.verify")(function* (
     subject: string
   ) =>
     check.pipe(
-      Effect.map(Option.some),
-      Effect.catch((error) =>
-        error instanceof StoreUnavailable ? Effect.fail(error) : Effect.as(report(path, what, subject, error.message), Option.none<A>())
+      Effect.asSome,
+      Effect.catchIf(
+        (error): error is Exclude<CastoreError, StoreUnavailable> => !(error instanceof StoreUnavailable),
+        (error) => Effect.as(report(path, what, subject, error.message), Option.none<A>())
       )
     )
 

@@ -27,7 +27,7 @@ export interface LocalBlobOptions {
 export const inlineLimit = 65_536
 
 /** Bytes read from a file at a time. */
-const readSize = 1 << 20
+const readSize = 1 << 18
 /** Bytes of rows written in one transaction. */
 const transactionBytes = 8 << 20
 

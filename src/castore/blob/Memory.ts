@@ -22,7 +22,7 @@ export const make = (blobs: Map<Digest.Digest, Uint8Array> = new Map()): BlobSer
   const get = (digest: Digest.Digest) =>
     Effect.suspend(() => {
       const bytes = find(digest)
-      return bytes === undefined ? Effect.succeedNone : Effect.map(Digest.verified(store, digest, bytes), Option.some)
+      return bytes === undefined ? Effect.succeedNone : Effect.asSome(Digest.verified(store, digest, bytes))
     })
   return BlobService.of({
     has: (digest) => Effect.sync(() => find(digest) !== undefined),

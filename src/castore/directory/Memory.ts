@@ -18,7 +18,7 @@ const store = "memory"
 export const make = (encoded: Map<Digest.Digest, Uint8Array> = new Map()): DirectoryService["Service"] => {
   const get = (digest: Digest.Digest): Effect.Effect<Option.Option<DirectoryData>, CastoreError> =>
     Effect.suspend(() => {
-      if (digest === Digest.empty) return Effect.succeed(Option.some({ entries: [] }))
+      if (digest === Digest.empty) return Effect.succeedSome({ entries: [] })
       const bytes = encoded.get(digest)
       if (bytes === undefined) return Effect.succeedNone
       return Effect.map(Digest.verified(store, digest, bytes), (bytes) => Option.some(Directory.decode(bytes)))

@@ -37,8 +37,8 @@ CREATE TABLE checkouts (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, boot T
 /** The store's directory was written by a later version of yix. */
 export class StoreFormatUnknown extends Schema.TaggedError<StoreFormatUnknown>()("StoreFormatUnknown", {
   directory: Schema.String,
-  found: Schema.Number,
-  supported: Schema.Number
+  found: Schema.Finite,
+  supported: Schema.Finite
 }) {
   override get message(): string {
     return (
