@@ -18,6 +18,7 @@ import { compileAttributes, compileLet } from "./CompileBindings.ts"
 import { compileHasAttribute, compileSelect } from "./CompileSelect.ts"
 import { equal, less } from "./Compare.ts"
 import { describe, mismatch } from "./Describe.ts"
+import { isLookupShadowed, isShadowed, lookupNames, operatorFunction, shadowedOperator } from "./Desugared.ts"
 import { batch, both, force, forceThunk } from "./Force.ts"
 import type { Formal } from "./LambdaCode.ts"
 import { LambdaCode } from "./LambdaCode.ts"
@@ -63,8 +64,10 @@ export const compile = (unit: Unit, node: number, scope: Scope | null, name?: Sy
   return code
 }
 
-const compileVariable = (unit: Unit, node: number, scope: Scope | null): Code => {
-  const symbol = unit.symbols[unit.cell(node, 3)] as SymbolId
+const compileVariable = (unit: Unit, node: number, scope: Scope | null): Code =>
+  variableCode(unit, node, unit.symbols[unit.cell(node, 3)] as SymbolId, scope)
+
+const variableCode = (unit: Unit, node: number, symbol: SymbolId, scope: Scope | null): Code => {
   const found = resolveVariable(scope, symbol)
   if (found !== undefined) {
     const { depth, slot, codes } = found
@@ -185,6 +188,10 @@ const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => 
   const kind = unit.kind(node)
   const position = unit.position(node)
   const child = (index: number): Code => compile(unit, unit.cell(node, index), scope)
+  if (isShadowed(kind, scope)) {
+    const own = variableCode(unit, node, operatorFunction(kind), scope)
+    return kind === Kind.Negate ? shadowedOperator(kind, own, undefined, child(3)) : shadowedOperator(kind, own, child(3), child(4))
+  }
   if (kind >= Kind.Equal) return binary(unit, node, kind, child(3), child(4))
   switch (kind) {
     case Kind.Interpolation:
@@ -193,6 +200,11 @@ const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => 
       return pathInterpolation(unit, node, scope)
     case Kind.SearchPath: {
       const name = unit.syntax.strings[unit.cell(node, 3)] as string
+      if (isLookupShadowed(scope)) {
+        const own = variableCode(unit, node, lookupNames.findFile, scope)
+        const path = variableCode(unit, node, lookupNames.nixPath, scope)
+        return (env) => callAll(own.run(env), [path.delay(env), name])
+      }
       return () => findOnSearchPath(name, position)
     }
     case Kind.CurrentPosition:
