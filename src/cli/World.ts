@@ -78,17 +78,11 @@ const realiserLayer = (options: RealiseOptions) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const directory = yield* storeDirectory
-      const [Graph, LocalBuilder, LocalFetcher, Transfer, Http] = yield* Effect.promise(() =>
-        Promise.all([
-          import("../realise/Graph.ts"),
-          import("../build/LocalBuilder.ts"),
-          import("../fetch/LocalFetcher.ts"),
-          import("../fetch/Transfer.ts"),
-          import("../wire/Http.ts")
-        ])
+      const [Graph, LocalBuilder, NetworkFetcher] = yield* Effect.promise(() =>
+        Promise.all([import("../realise/Graph.ts"), import("../build/LocalBuilder.ts"), import("../fetch/NetworkFetcher.ts")])
       )
       const builder = LocalBuilder.layer({ scratchRoot: path.join(directory, "scratch"), slots: options.maxJobs })
-      const fetcher = Layer.provide(LocalFetcher.layer(), Layer.provide(Transfer.layer, Http.layer()))
+      const fetcher = NetworkFetcher.layer()
       return Graph.layer.pipe(Layer.provide(Layer.merge(builder, fetcher)))
     })
   ).pipe(Layer.provide(Layer.succeed(RealiseOptions, options)))

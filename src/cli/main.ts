@@ -3,7 +3,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import manifest from "../../package.json" with { type: "json" }
 import { rewrite } from "./Argv.ts"
 import { buildCommand } from "./commands/Build.ts"
@@ -14,6 +13,7 @@ import { logCommand } from "./commands/Log.ts"
 import { runCommand } from "./commands/Run.ts"
 import { storeCommand } from "./commands/Store.ts"
 import { commonFlags } from "./CommonFlags.ts"
+import * as Platform from "./Platform.ts"
 import { ProgramArguments, splitArguments } from "./ProgramArguments.ts"
 import { runToExit } from "./Process.ts"
 import * as Usage from "./Usage.ts"
@@ -30,7 +30,7 @@ const argv = rewrite(own)
 runToExit(
   Command.runWith(yix, { version: manifest.version })(argv).pipe(
     Effect.provideService(ProgramArguments, program),
-    Effect.provide([Usage.layer, NodeServices.layer])
+    Effect.provide([Usage.layer, Platform.layer])
   ),
   { debug: argv.includes("--debug=true"), json: argv.includes("--log-format=json") }
 )
