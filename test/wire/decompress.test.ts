@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import { install } from "../../src/nix/Crypto.ts"
 import { type Compression, decompress, detect } from "../../src/wire/Decompress.ts"
-import { dictionaryLimit } from "../../src/wire/decompress/Lzma2.ts"
+import { dictionaryLimit } from "../../src/wire/decompress/Xz.ts"
 import { someBytes } from "./LoopbackServer.ts"
 
 beforeAll(() => {
