@@ -4,8 +4,8 @@
  *     YIX_REGEX_ORACLE=/path/to/oracle node test/eval/regex.fuzz.ts [COUNT] [SEED]
  *
  * The oracle reads lines "hexpattern hexsubject" and writes for each `E` (invalid), `M` (too large), `T` (took too long) or `MATCH;SPLIT`, in which a match is `null` or
- * `[` captures `]`, a capture is `n` or `'` and hex, and the split is, for each place found, prefix, captures, suffix and `/`. It is thirty
- * lines of C++ around `std::regex(…, std::regex::extended)`, `std::regex_match` and `std::cregex_iterator`.
+ * `[` captures `]`, a capture is `n` or `'` and hex, and the split is, for each place found, prefix, captures, suffix and `/`. It is `regex.oracle.cc`: a few
+ * lines around `std::regex(…, std::regex::extended)`, `std::regex_match` and `std::cregex_iterator`.
  */
 import { spawnSync } from "node:child_process"
 import { compile, match, RegexError, searchAll } from "../../src/eval/regex/Regex.ts"

@@ -1,8 +1,8 @@
 /**
  * Attribute sets.
  */
-import type { AttributeSet, Position } from "../AttributeSet.ts"
-import { emptySet, filterSlots, fromEntries, fromSymbols, withValues } from "../AttributeSet.ts"
+import type { Position } from "../AttributeSet.ts"
+import { AttributeSet, emptySet, fromEntries, fromSymbols, withValues } from "../AttributeSet.ts"
 import { call2, isFunction, lazyCall2 } from "../Call.ts"
 import type { Env } from "../Code.ts"
 import { Code } from "../Code.ts"
@@ -10,6 +10,7 @@ import { expectAttribute, expectFunction, expectList, expectSet, expectText, fir
 import { force } from "../Force.ts"
 import { NixError } from "../NixError.ts"
 import { positionSet } from "../PositionSet.ts"
+import { sharedShape } from "../Record.ts"
 import type { SymbolId } from "../Symbols.ts"
 import { existingSymbol, nameOf, Names, symbol } from "../Symbols.ts"
 import type { Value } from "../Value.ts"
@@ -52,6 +53,20 @@ const getAttr = (name: Value, set: Value): Value => {
   return force(expectAttribute(expectSet(set, during.getAttr[1]), symbol(text), "in the attribute set under consideration"))
 }
 
+/** As `fromSymbols` for ascending symbols; equal selections share their shape. */
+const subset = (symbols: ReadonlyArray<SymbolId>, values: Array<Value>, positions: ReadonlyArray<Position>): AttributeSet =>
+  symbols.length === 0 ? emptySet : new AttributeSet(sharedShape(symbols), values, positions, null, null)
+
+/** The attributes of `from` in these slots. */
+const select = (from: AttributeSet, slots: ReadonlyArray<number>): AttributeSet =>
+  slots.length === from.size
+    ? from
+    : subset(
+        slots.map((slot) => from.shape.symbols[slot] as number),
+        slots.map((slot) => from.at(slot)),
+        from.positions.length === 0 ? from.positions : slots.map((slot) => from.positions[slot] ?? 0)
+      )
+
 const removeAttrs = (set: Value, names: Value): Value => {
   const from = expectSet(set, during.removeAttrs[0])
   const list = expectList(names, during.removeAttrs[1])
@@ -61,7 +76,11 @@ const removeAttrs = (set: Value, names: Value): Value => {
     const id = existingSymbol(expectText(name, during.removeAttrs[2]))
     if (id !== undefined && from.has(id)) removed.add(id)
   }
-  return removed.size === 0 ? from : filterSlots(from, (id) => !removed.has(id))
+  if (removed.size === 0) return from
+  const slots: Array<number> = []
+  const { symbols } = from.shape
+  for (let slot = 0; slot < symbols.length; slot++) if (!removed.has(symbols[slot] as number)) slots.push(slot)
+  return select(from, slots)
 }
 
 const listToAttrs = (list: Value): Value => {
@@ -89,18 +108,17 @@ const listToAttrs = (list: Value): Value => {
 const intersectAttrs = (left: Value, right: Value): Value => {
   const a = expectSet(left, during.intersectAttrs[0])
   const b = expectSet(right, during.intersectAttrs[1])
-  if (a.size >= b.size) return filterSlots(b, (id) => a.has(id))
-  const symbols: Array<SymbolId> = []
-  const values: Array<Value> = []
-  const positions: Array<Position> = []
-  for (const id of a.shape.symbols) {
-    const slot = b.shape.slot(id)
-    if (slot < 0) continue
-    symbols.push(id)
-    values.push(b.at(slot))
-    positions.push(b.positions[slot] ?? 0)
+  const slots: Array<number> = []
+  if (a.size >= b.size) {
+    const { symbols } = b.shape
+    for (let slot = 0; slot < symbols.length; slot++) if (a.has(symbols[slot] as number)) slots.push(slot)
+  } else {
+    for (const id of a.shape.symbols) {
+      const slot = b.shape.slot(id)
+      if (slot >= 0) slots.push(slot)
+    }
   }
-  return fromSymbols(symbols, values, positions)
+  return select(b, slots)
 }
 
 const catAttrs = (name: Value, list: Value): Value => {

@@ -116,7 +116,8 @@ const replaceStrings = (fromList: Value, toList: Value, subject: Value): Value =
   // Bytes from here to the place looked at are taken over as they are.
   let kept = 0
   // One past the end too, where only empty strings match.
-  for (let at = 0; at < text.length || (empty && at === text.length);) {
+  const end = text.length + (empty ? 1 : 0)
+  for (let at = 0; at < end;) {
     const possible = byByte[at < text.length ? text.charCodeAt(at) : 256]
     let found = -1
     if (possible !== undefined) {
