@@ -12,7 +12,7 @@ const causeText = (cause: unknown): string => (cause instanceof Error ? cause.me
 /** The builder ran and ended with something other than success. */
 export class BuilderFailed extends Schema.TaggedError<BuilderFailed>()("BuilderFailed", {
   /** Undefined where a signal ended it. */
-  status: Schema.UndefinedOr(Schema.Number),
+  status: Schema.UndefinedOr(Schema.Finite),
   /** Name of the signal, such as `SIGKILL`. */
   signal: Schema.UndefinedOr(Schema.String),
   /** The end of the log. */
@@ -41,7 +41,7 @@ export class BuilderNotExecutable extends Schema.TaggedError<BuilderNotExecutabl
 /** The builder took too long, or said nothing for too long, and was killed with all of its processes. */
 export class BuildTimedOut extends Schema.TaggedError<BuildTimedOut>()("BuildTimedOut", {
   kind: Schema.Literals(["timeout", "silence"]),
-  seconds: Schema.Number,
+  seconds: Schema.Finite,
   lastLines: Schema.Array(Schema.String)
 }) {
   readonly exitCode = 101
@@ -55,7 +55,7 @@ export class BuildTimedOut extends Schema.TaggedError<BuildTimedOut>()("BuildTim
 /** The builder wrote more log than is allowed, and was killed. */
 export class LogTooLarge extends Schema.TaggedError<LogTooLarge>()("LogTooLarge", {
   /** Bytes. */
-  limit: Schema.Number,
+  limit: Schema.Finite,
   lastLines: Schema.Array(Schema.String)
 }) {
   readonly exitCode = 100

@@ -17,7 +17,7 @@ export const buildUserCount = 1000
 const claim = (uid: number): Effect.Effect<net.Server | undefined> =>
   Effect.callback((resume) => {
     const server = net.createServer((connection) => connection.destroy())
-    server.once("error", () => resume(Effect.succeed(undefined)))
+    server.once("error", () => resume(Effect.undefined))
     server.listen(`\0yix-build-user-${uid}`, () => {
       server.unref()
       resume(Effect.succeed(server))
