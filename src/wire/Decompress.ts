@@ -3,7 +3,7 @@
  *
  * Promises: memory is bounded whatever the data says (input is taken only when the output so far was taken; dictionaries are limited); output never
  * passes `maxBytes`; damaged, cut-off and unsupported data end in an error that says which; the main thread is given back after every few milliseconds of
- * decoding. Decoders are loaded when they are needed.
+ * decoding (of bzip2: after every block, which takes 100 to 500 ms). Decoders are loaded when they are needed.
  *
  * It stands in `wire` because both the substituters of `store` and the fetchers of `fetch` need it.
  */

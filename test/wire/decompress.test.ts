@@ -5,12 +5,15 @@ import { join } from "node:path"
 import * as zlib from "node:zlib"
 import { createHash } from "node:crypto"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { install } from "../../src/nix/Crypto.ts"
 import { type Compression, decompress, detect } from "../../src/wire/Decompress.ts"
 import { dictionaryLimit } from "../../src/wire/decompress/Xz.ts"
+import { engineDictionary } from "../../src/wire/decompress/XzEngine.ts"
 import { someBytes } from "./LoopbackServer.ts"
 
 beforeAll(() => {
@@ -75,7 +78,7 @@ const packers: ReadonlyArray<readonly [string, Compression, (bytes: Uint8Array) 
   ["bzip2 -9", "bzip2", (bytes) => pack("bzip2", ["-9c"], bytes)],
   ["xz", "xz", (bytes) => pack("xz", ["-c"], bytes)],
   ["xz -0", "xz", (bytes) => pack("xz", ["-0c"], bytes)],
-  ["xz in blocks", "xz", (bytes) => pack("xz", ["-1c", "--block-size=50000"], bytes)],
+  ["xz in blocks", "xz", (bytes) => pack("xz", ["-1c", "-T2", "--block-size=50000"], bytes)],
   ["xz with a 4 KiB dictionary", "xz", (bytes) => pack("xz", ["-c", "--lzma2=dict=4KiB"], bytes)],
   ["xz lc=0 lp=2 pb=4", "xz", (bytes) => pack("xz", ["-c", "--lzma2=lc=0,lp=2,pb=4"], bytes)],
   ["xz lc=4 lp=0 pb=0", "xz", (bytes) => pack("xz", ["-c", "--lzma2=lc=4,lp=0,pb=0,mode=fast"], bytes)],
@@ -197,6 +200,36 @@ describe("Decompress", () => {
       const before = process.memoryUsage().arrayBuffers
       assert.strictEqual((yield* decode(packed)).length, 1000)
       assert.isBelow(process.memoryUsage().arrayBuffers - before, 20_000_000)
+    })
+  )
+
+  it.live("xz: what really reaches back farther than the engine's dictionary is refused, never decoded to something else", () =>
+    Effect.gen(function* () {
+      const noise = Buffer.from(someBytes(4096))
+      const sample = Buffer.concat([noise, Buffer.alloc(engineDictionary), noise])
+      const far = yield* Effect.flip(decode(pack("xz", ["-c", "--lzma2=preset=0,dict=128MiB"], sample)))
+      assert.strictEqual(far._tag === "Undecodable" ? far.reason : far._tag, "unsupported")
+      assert.include(far.message, String(engineDictionary))
+      const near = Buffer.concat([noise, Buffer.alloc(engineDictionary - 4096), noise])
+      assert.isTrue((yield* decode(pack("xz", ["-c", "--lzma2=preset=0,dict=128MiB"], near))).equals(near))
+    })
+  )
+
+  it.live("xz: a stream that waits for its source holds nobody else up", () =>
+    Effect.gen(function* () {
+      const sample = text(100_000)
+      const packed = pack("xz", ["-c"], sample)
+      const started = yield* Deferred.make<void>()
+      const stalled = Stream.concat(
+        Stream.succeed<Uint8Array>(packed.subarray(0, packed.length >> 1)),
+        Stream.fromEffect(Effect.andThen(Deferred.succeed(started, undefined), Effect.never))
+      )
+      const waiting = yield* Effect.forkChild(Stream.runDrain(decompress({ source: "x", compression: "xz" })(stalled)))
+      yield* Deferred.await(started)
+      const all = yield* Effect.all([decode(packed), decode(packed, "xz", 100)], { concurrency: 2 })
+      for (const one of all) assert.isTrue(one.equals(sample))
+      yield* Fiber.interrupt(waiting)
+      assert.isTrue((yield* decode(packed)).equals(sample))
     })
   )
 
