@@ -7,15 +7,16 @@
  * Sizes follow rule R1, "entries below": n + Σ over directory entries. Sources: shared/reference/anchors.md §3.1, §4.1, §4.2. Pure.
  */
 import { type ByteString, fromBytes, toUnicode } from "../nix/Bytes.ts"
+import { narNameLimit, narTargetLimit } from "../nix/Nar.ts"
 import { InvalidData } from "./CastoreError.ts"
 import * as Digest from "./Digest.ts"
 import type { Directory, DirectoryEntry, DirectoryNode, FileNode, Node } from "./Node.ts"
 import { Reader, varintLength, Writer } from "./Protobuf.ts"
 
 /** Bytes of an entry's name. */
-export const nameLimit = 255
+export const nameLimit = narNameLimit
 /** Bytes of a symlink's target. */
-export const targetLimit = 4095
+export const targetLimit = narTargetLimit
 
 /** What is wrong with an entry's name, or `undefined`. */
 export const nameProblem = (name: ByteString): string | undefined => {

@@ -127,7 +127,8 @@ export class HostTree {
 
   /** `root`: a host path as bytes. */
   constructor(root: ByteString, options: HostTreeOptions = {}) {
-    this.#root = root
+    // A slash at the end would make the system follow a link.
+    this.#root = root.length > 1 ? root.replace(/\/+$/, "") || "/" : root
     this.#accepted = options.accepted === undefined ? undefined : new Set(options.accepted)
     this.#makeAccessible = options.makeAccessible ?? false
   }
