@@ -33,8 +33,16 @@ export interface Nix {
   readonly environmentOf: (folder: string) => NodeJS.ProcessEnv
 }
 
-/** The Nix on the PATH, and the one in the folder that the environment variable NIX_NEW names (programs there may end in `-new`). */
-export const nixes = async (): Promise<ReadonlyArray<Nix>> => {
+/**
+ * The Nix on the PATH, and the one in the folder that the environment variable NIX_NEW names (programs there may end in `-new`). `building`: those that can
+ * build here; says what keeps them from it.
+ */
+export const nixes = async (options: { readonly building: boolean }): Promise<ReadonlyArray<Nix>> => {
+  // Without a sandbox, Nix takes this folder for a sign of a builder that wrote into its home.
+  if (options.building && fs.existsSync("/homeless-shelter")) {
+    process.stderr.write("No Nix takes part: it builds nothing while there is a folder /homeless-shelter. Remove that to compare.\n")
+    return []
+  }
   const folders = [...(process.env["PATH"] ?? "").split(":"), process.env["NIX_NEW"] ?? ""]
   const found: Array<Nix> = []
   for (const folder of [folders.find((candidate) => fs.existsSync(path.join(candidate, "nix-instantiate"))), folders.at(-1)]) {

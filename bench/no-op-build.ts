@@ -18,7 +18,7 @@ const contenders = [
     environment: environmentOf(scratch.fresh("yix")),
     prints
   },
-  ...(await nixes()).map((nix, i) => ({
+  ...(await nixes({ building: true })).map((nix, i) => ({
     name: nix.name,
     command: [nix.program("nix-build"), "--no-out-link", quickstart],
     environment: nix.environmentOf(scratch.fresh(`nix-${i}`)),

@@ -7,7 +7,7 @@ import { compare, environmentOf, nixes, roundsWanted, Scratch, tellMachine, yixC
 
 const rounds = roundsWanted(20)
 using scratch = new Scratch()
-const others = await nixes()
+const others = await nixes({ building: false })
 const environment = environmentOf(scratch.fresh("yix"))
 const nixHome = scratch.fresh("nix")
 

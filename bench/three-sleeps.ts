@@ -46,7 +46,7 @@ const contenders: ReadonlyArray<Contender> = [
     prepare: () => void scratch.fresh("yix"),
     prints
   },
-  ...(await nixes()).map((nix) => ({
+  ...(await nixes({ building: true })).map((nix) => ({
     name: nix.name,
     command: [nix.program("nix-instantiate"), "--eval", "--read-write-mode", "--option", "substituters", "", expression],
     environment: nix.environmentOf(path.join(scratch.directory, "nix")),
