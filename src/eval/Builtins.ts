@@ -97,7 +97,12 @@ const constants = (self: () => AttributeSet): ReadonlyArray<readonly [ByteString
   [
     "nixPath",
     lazily(() =>
-      machine.settings.searchPath.map((entry) => fromSymbols([symbol("path"), symbol("prefix")].sort((a, b) => a - b), [symbol("path"), symbol("prefix")].sort((a, b) => a - b).map((s) => (s === symbol("path") ? entry.path : entry.prefix))))
+      machine.settings.searchPath.map((entry) =>
+        fromSymbols(
+          [symbol("path"), symbol("prefix")].sort((a, b) => a - b),
+          [symbol("path"), symbol("prefix")].sort((a, b) => a - b).map((s) => (s === symbol("path") ? entry.path : entry.prefix))
+        )
+      )
     )
   ]
 ]

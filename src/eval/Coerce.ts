@@ -27,8 +27,7 @@ export const Coercion = {
 export const copyToStore = (path: ByteString): StorePath =>
   ask({ _tag: "AddSource", name: baseName(path), path, accepted: undefined, recursive: true, expected: undefined }) as StorePath
 
-const noCoercion = (value: Value): NixError =>
-  new NixError("type", `cannot coerce ${describe(value)} to a string: ${printShort(value)}`)
+const noCoercion = (value: Value): NixError => new NixError("type", `cannot coerce ${describe(value)} to a string: ${printShort(value)}`)
 
 /**
  * The text of a value; its context is added to `context`. Paths are copied into the store when `copy` is set.
@@ -91,7 +90,11 @@ export const coerceToText = (
 }
 
 /** A value as a string value with context. */
-export const coerceToString = (value: Value, coercion: (typeof Coercion)[keyof typeof Coercion], copy: boolean): ByteString | ContextString => {
+export const coerceToString = (
+  value: Value,
+  coercion: (typeof Coercion)[keyof typeof Coercion],
+  copy: boolean
+): ByteString | ContextString => {
   const v = force(value)
   if (typeof v === "string" || v instanceof ContextString) return v
   const context = new Set<string>()

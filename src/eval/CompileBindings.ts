@@ -10,6 +10,7 @@ import type { Env, Run } from "./Code.ts"
 import { Code, Delay } from "./Code.ts"
 import { compile } from "./Compile.ts"
 import { mismatch } from "./Describe.ts"
+import { contextNotAllowed } from "./Expect.ts"
 import { batch, force, forceThunk } from "./Force.ts"
 import { missing } from "./CompileSelect.ts"
 import { NixError } from "./NixError.ts"
@@ -192,11 +193,9 @@ const compileDynamic = (unit: Unit, node: number, frame: Frame): ((set: Attribut
       if (name === null) names[i] = undefined
       else if (typeof name === "string" || name instanceof ContextString) {
         if (name instanceof ContextString) {
-          throw new NixError(
-            "type",
-            `the string '${name.text}' is not allowed to refer to a store path (such as '${[...name.context][0]}')`,
-            dynamic.namePosition
-          ).during("while evaluating the name of a dynamic attribute", dynamic.namePosition)
+          const error = contextNotAllowed(name)
+          error.position = dynamic.namePosition
+          throw error.during("while evaluating the name of a dynamic attribute", dynamic.namePosition)
         }
         names[i] = symbolOf(textOf(name))
       } else {

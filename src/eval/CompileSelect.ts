@@ -68,9 +68,7 @@ const stepsOf = (unit: Unit, at: number, scope: Scope | null): Array<Step> => {
   return Array.from({ length: n }, (_, i) => {
     const cell = unit.nodes[at + 1 + i * 3] as number
     const position = unit.base + (unit.nodes[at + 2 + i * 3] as number)
-    return cell >= 0
-      ? new Step(unit.symbols[cell] as SymbolId, undefined, position)
-      : new Step(-1, compile(unit, ~cell, scope), position)
+    return cell >= 0 ? new Step(unit.symbols[cell] as SymbolId, undefined, position) : new Step(-1, compile(unit, ~cell, scope), position)
   })
 }
 

@@ -104,8 +104,7 @@ export const ask = (request: IoRequest): unknown => {
 }
 
 /** The value, forced to weak head normal form: never a thunk. */
-export const force = (value: Value): Exclude<Value, Thunk> =>
-  (value instanceof Thunk ? forceThunk(value) : value) as Exclude<Value, Thunk>
+export const force = (value: Value): Exclude<Value, Thunk> => (value instanceof Thunk ? forceThunk(value) : value) as Exclude<Value, Thunk>
 
 /** Forces a thunk in place. */
 export const forceThunk = (thunk: Thunk): Value => {

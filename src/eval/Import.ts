@@ -93,4 +93,3 @@ export const importScoped = (scope: AttributeSet, path: ByteString): Value => {
   const code = compileSource(readSource(file), { _tag: "File", path: file }, directoryName(file), new Scope(null, slots, undefined))
   return code.run(env)
 }
-

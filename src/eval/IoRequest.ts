@@ -26,6 +26,8 @@ export type NearRequest =
   | { readonly _tag: "PathType"; readonly path: ByteString; readonly follow: boolean }
   /** Answer: ByteString; the target of a symlink. */
   | { readonly _tag: "ReadLink"; readonly path: ByteString }
+  /** Answer: array of StorePath: what the store path that `path` is or lies in refers to; empty where no store has it. */
+  | { readonly _tag: "References"; readonly path: ByteString }
   /** Answer: ByteString; empty when unset. */
   | { readonly _tag: "Environment"; readonly name: ByteString }
   /** Answer: number, Unix seconds. */

@@ -87,7 +87,11 @@ export class LambdaCode {
     }
     const first = env.length - formals.length
     for (let i = 0; i < formals.length; i++) {
-      if ((slots[i] as number) < 0) env[first + i] = (formals[i] as Formal).fallback!.how === 1 ? (formals[i] as Formal).fallback!.delay(env) : new Thunk((formals[i] as Formal).fallback as Code, env)
+      if ((slots[i] as number) < 0)
+        env[first + i] =
+          (formals[i] as Formal).fallback!.how === 1
+            ? (formals[i] as Formal).fallback!.delay(env)
+            : new Thunk((formals[i] as Formal).fallback as Code, env)
     }
     return env
   }

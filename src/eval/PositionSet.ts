@@ -21,7 +21,6 @@ export const positionSet = (position: Position): Value => {
   return fromSymbols([file, line, column], [span.origin.path, at.line, at.column])
 }
 
-
 /** `file:line:column` in the words of error messages. */
 export const describePosition = (position: Position): ByteString => {
   const span = machine.positions.span(position)

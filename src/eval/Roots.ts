@@ -79,10 +79,7 @@ export const select = (root: Value, path: ByteString, args: ReadonlyMap<SymbolId
     const v = autoCall(value, args)
     if (/^[0-9]+$/.test(name)) {
       if (!Array.isArray(v)) {
-        throw new NixError(
-          "type",
-          `the expression selected by the selection path '${path}' should be a list but is ${describe(v)}`
-        )
+        throw new NixError("type", `the expression selected by the selection path '${path}' should be a list but is ${describe(v)}`)
       }
       const index = Number(name)
       if (index >= v.length) throw new NixError("eval", `list index ${name} in selection path '${path}' is out of range`)
@@ -104,7 +101,6 @@ export const select = (root: Value, path: ByteString, args: ReadonlyMap<SymbolId
   }
   return autoCall(value, args)
 }
-
 
 /** A derivation found, and the attribute path to it. */
 export interface FoundDerivation {

@@ -37,7 +37,10 @@ export const find = (entries: ReadonlyArray<SearchPathEntry>, name: ByteString, 
     const suffix = rest(entry, name)
     if (suffix === undefined) continue
     const root = entryRoot(entry.path)
-    if (root === undefined) continue
+    if (root === undefined) {
+      machine.print(`warning: Nix search path entry '${entry.path}' does not exist, ignoring`)
+      continue
+    }
     const path = normalise(root + suffix)
     if (suffix === "" || pathType(path, true) !== undefined) return new NixPath(path)
   }

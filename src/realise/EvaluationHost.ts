@@ -32,6 +32,8 @@ const nearKey = (request: NearRequest): string => {
       return `${request.follow ? "t" : "l"}${request.path}`
     case "ReadLink":
       return `s${request.path}`
+    case "References":
+      return `r${request.path}`
     case "Environment":
       return `e${request.name}`
     case "CurrentTime":
@@ -45,6 +47,7 @@ const isNear = (request: IoRequest): request is NearRequest => {
     case "ReadDirectory":
     case "PathType":
     case "ReadLink":
+    case "References":
     case "Environment":
     case "CurrentTime":
       return true
@@ -197,6 +200,8 @@ export abstract class EvaluationHost implements IoHost {
         return answerFromHost({ _tag: "PathType", path, follow: true })
       case "l":
         return answerFromHost({ _tag: "PathType", path, follow: false })
+      case "r":
+        return answerFromHost({ _tag: "References", path })
       case "s":
         return answerFromHost({ _tag: "ReadLink", path })
       default:

@@ -83,6 +83,8 @@ export const answerFromHost = (request: NearRequest): IoAnswer => {
       return pathType(request.path, request.follow)
     case "ReadLink":
       return readLink(request.path)
+    case "References":
+      return answer([])
     case "Environment": {
       const value = process.env[request.name]
       return answer(value === undefined ? "" : Buffer.from(value, "utf8").toString("latin1"))

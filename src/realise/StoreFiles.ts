@@ -56,6 +56,7 @@ export const readStore = Effect.fnUntraced(function* (
       if (obtained === true) info = yield* infos.get(storePath)
     }
     if (Option.isNone(info)) return refusal(notInStore, `path '${storePath}' is not valid`)
+    if (wanted._tag === "References") return { ok: true, value: info.value.references }
     const follow = wanted._tag === "PathType" ? wanted.follow : wanted._tag !== "ReadLink"
     const { found } = yield* walk(storePath, info.value.node, wanted.path, follow)
     if (found._tag === "Elsewhere") {

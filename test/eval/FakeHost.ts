@@ -124,6 +124,7 @@ export class FakeHost implements IoHost {
       if (text !== undefined) return { ok: true, value: text }
       return { ok: false, failure: { kind: "missing", message: `path '${request.path}' does not exist`, exitCode: undefined } }
     }
+    if (request._tag === "References") return { ok: true, value: [] }
     if (request._tag === "Environment") return { ok: true, value: "" }
     if (request._tag === "CurrentTime") return { ok: true, value: 1 }
     return { ok: false, failure: { kind: "missing", message: `nothing answers ${request._tag}`, exitCode: undefined } }

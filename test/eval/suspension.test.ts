@@ -64,12 +64,24 @@ describe("batch points", () => {
   startsTogether("concatStringsSep", `builtins.concatStringsSep "," (map get [ "a" "b" "c" ])`, ["a", "b", "c"])
   startsTogether("deep forcing", `{ x = get "a"; y = [ (get "b") { z = get "c"; } ]; }`, ["a", "b", "c"])
   startsTogether("toJSON", `builtins.toJSON { x = get "a"; y = [ (get "b") (get "c") ]; }`, ["a", "b", "c"])
-  startsTogether("the attributes of a derivation", `(derivation { name = "n"; system = "s"; builder = get "a"; x = get "b"; args = [ (get "c") (get "d") ]; }).drvPath`, ["a", "b", "c", "d"])
-  startsTogether("concatLists", `builtins.concatLists [ [ (get "a") ] (if get "b" == "" then [ ] else [ 1 ]) (if get "c" == "" then [ ] else [ 2 ]) ]`, ["b", "c"])
+  startsTogether(
+    "the attributes of a derivation",
+    `(derivation { name = "n"; system = "s"; builder = get "a"; x = get "b"; args = [ (get "c") (get "d") ]; }).drvPath`,
+    ["a", "b", "c", "d"]
+  )
+  startsTogether(
+    "concatLists",
+    `builtins.concatLists [ [ (get "a") ] (if get "b" == "" then [ ] else [ 1 ]) (if get "c" == "" then [ ] else [ 2 ]) ]`,
+    ["b", "c"]
+  )
   startsTogether("filter", `builtins.filter (n: get n != "") [ "a" "b" "c" ]`, ["a", "b", "c"])
   startsTogether("concatMap", `builtins.concatMap (n: if get n == "" then [ ] else [ n ]) [ "a" "b" "c" ]`, ["a", "b", "c"])
   startsTogether("partition", `builtins.partition (n: get n != "") [ "a" "b" ]`, ["a", "b"])
-  startsTogether("two operands of ++", `[ (builtins.stringLength (get "c")) ] ++ (if get "a" == "" then [ ] else [ 1 ]) ++ (if get "b" == "" then [ ] else [ 2 ])`, ["a", "b"])
+  startsTogether(
+    "two operands of ++",
+    `[ (builtins.stringLength (get "c")) ] ++ (if get "a" == "" then [ ] else [ 1 ]) ++ (if get "b" == "" then [ ] else [ 2 ])`,
+    ["a", "b"]
+  )
   startsTogether("imports that lead to more", `get "a" + (get "b" + get "c")`, ["a", "b", "c"])
 
   const startsAlone = (name: string, text: string, first = "a") =>
@@ -98,7 +110,11 @@ describe("batch points", () => {
   })
 
   it("release what later siblings asked for when an earlier one fails", () => {
-    const run = evaluate(`get "a" + get "b"`, { a: { text: "", failure: "a is gone" }, b: { text: "b" } }, { kind: "blocking", next: () => 0 })
+    const run = evaluate(
+      `get "a" + get "b"`,
+      { a: { text: "", failure: "a is gone" }, b: { text: "b" } },
+      { kind: "blocking", next: () => 0 }
+    )
     assert.strictEqual(run.result, "error: a is gone")
     assert.deepStrictEqual(run.host.released, ["b"])
   })
@@ -122,7 +138,11 @@ describe("batch points", () => {
 
   it("let suspension pass through tryEval", () => {
     for (const manner of [slow, { kind: "unwinding" } as const]) {
-      const run = evaluate(`(builtins.tryEval (get "a")).value + (if (builtins.tryEval (throw (get "b"))).success then "y" else "n")`, texts("ab"), manner)
+      const run = evaluate(
+        `(builtins.tryEval (get "a")).value + (if (builtins.tryEval (throw (get "b"))).success then "y" else "n")`,
+        texts("ab"),
+        manner
+      )
       assert.strictEqual(run.result, `"<a>n"`)
     }
   })
@@ -224,9 +244,17 @@ describe("any order and time of answers", () => {
         assert.strictEqual(run.result, sync.result, label)
         // Siblings that an error overtook may have shown lines already. No line comes more often than at once, none is missing.
         const times = (lines: ReadonlyArray<string>, line: string): number => lines.filter((l) => l === line).length
-        assert.deepStrictEqual(sync.lines.filter((line) => !run.lines.includes(line)), [], label)
+        assert.deepStrictEqual(
+          sync.lines.filter((line) => !run.lines.includes(line)),
+          [],
+          label
+        )
         if (!sync.result.startsWith("error")) {
-          assert.deepStrictEqual(run.lines.filter((line) => times(run.lines, line) > times(sync.lines, line)), [], label)
+          assert.deepStrictEqual(
+            run.lines.filter((line) => times(run.lines, line) > times(sync.lines, line)),
+            [],
+            label
+          )
         }
         if (run.rounds > 1 || run.host.waits.length > 0) suspended++
       }

@@ -8,8 +8,7 @@ import type { ByteString } from "../../nix/Bytes.ts"
 import * as Base16 from "../../nix/Base16.ts"
 import type { Derivation, DerivationOutput } from "../../nix/Derivation.ts"
 import { DerivationError } from "../../nix/Derivation.ts"
-import type { NixHash } from "../../nix/Hash.ts"
-import { algorithmNamed, HashError, parseHashOrEmpty } from "../../nix/Hash.ts"
+import { algorithmNamed } from "../../nix/Hash.ts"
 import { instantiate } from "../../nix/HashModulo.ts"
 import type { StorePath } from "../../nix/StorePath.ts"
 import { isDerivationPath, StorePathError } from "../../nix/StorePath.ts"
@@ -17,7 +16,9 @@ import type { Position } from "../AttributeSet.ts"
 import { AttributeSet, fromSymbols, update } from "../AttributeSet.ts"
 import { lazily } from "../Code.ts"
 import { Coercion, coerceToText } from "../Coerce.ts"
+import { declaredHash } from "../DeclaredHash.ts"
 import { mismatch } from "../Describe.ts"
+import { contextNotAllowed } from "../Expect.ts"
 import { batch, force } from "../Force.ts"
 import { machine } from "../Machine.ts"
 import { NixError } from "../NixError.ts"
@@ -64,11 +65,9 @@ const nameAttribute = (set: AttributeSet): ByteString => {
   const forced = force(value)
   if (typeof forced === "string") return forced
   if (forced instanceof ContextString) {
-    throw new NixError(
-      "type",
-      `the string '${forced.text}' is not allowed to refer to a store path (such as '${[...forced.context][0]}')`,
-      set.positionOf(Names.name)
-    )
+    const error = contextNotAllowed(forced)
+    error.position = set.positionOf(Names.name)
+    throw error
   }
   throw mismatch("a string", forced, set.positionOf(Names.name))
 }
@@ -79,7 +78,7 @@ const checkOutputs = (name: ByteString, outputs: ReadonlyArray<ByteString>): voi
   const seen = new Set<ByteString>()
   for (const output of outputs) {
     if (seen.has(output)) throw new NixError("eval", `duplicate derivation output '${output}'`)
-    if (output === "drv" || output === "drvPath") throw new NixError("eval", `invalid derivation output name '${output}'`)
+    if (output === "drvPath") throw new NixError("eval", `invalid derivation output name '${output}'`)
     seen.add(output)
   }
   if (outputs.length === 0) throw new NixError("eval", `derivation '${name}' cannot have an empty set of outputs`)
@@ -178,6 +177,11 @@ const readAttributes = (set: AttributeSet, name: ByteString): Draft => {
     else draft.env.set(key, result.text)
     if (plain !== undefined) steer(draft, key, plain, lists.get(s))
   }
+  if (!structured && draft.env.has("__json")) {
+    machine.print(
+      `warning: In derivation '${name}': setting structured attributes via '__json' is deprecated, and may be disallowed in future versions of Nix. Set '__structuredAttrs = true' instead.`
+    )
+  }
   if (structured) draft.env.set("__json", `{${draft.json.map(([key, json]) => `${jsonKey(key)}:${json}`).join(",")}}`)
   return draft
 }
@@ -220,7 +224,10 @@ const steer = (draft: Draft, key: ByteString, text: ByteString, list: ReadonlyAr
       else if (text === "flat") draft.recursive = ""
       else if (text === "text" || text === "git") {
         const needed = text === "text" ? "dynamic-derivations" : "git-hashing"
-        throw new NixError("eval", `experimental Nix feature '${needed}' is disabled; add '--extra-experimental-features ${needed}' to enable it`)
+        throw new NixError(
+          "eval",
+          `experimental Nix feature '${needed}' is disabled; add '--extra-experimental-features ${needed}' to enable it`
+        )
       } else throw new NixError("eval", `invalid value '${text}' for 'outputHashMode' attribute`)
       break
     case "outputs":
@@ -239,12 +246,7 @@ const fixedOutput = (draft: Draft): DerivationOutput => {
   if (named !== undefined && known === undefined) {
     throw new NixError("eval", `unknown hash algorithm '${named}', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'`)
   }
-  let hash: NixHash
-  try {
-    hash = parseHashOrEmpty(draft.outputHash as ByteString, known).hash
-  } catch (error) {
-    throw error instanceof HashError ? new NixError("eval", error.message) : error
-  }
+  const hash = declaredHash(draft.outputHash as ByteString, known)
   return { path: "", hashAlgorithm: `${draft.recursive ?? ""}${hash.algorithm}`, hash: Base16.encode(hash.digest) }
 }
 
@@ -293,7 +295,7 @@ const strictly = (set: AttributeSet, name: ByteString): Value => {
   if (draft.builder === "") throw new NixError("eval", "required attribute 'builder' missing")
   if (draft.system === "") throw new NixError("eval", "required attribute 'system' missing")
   if (name.endsWith(".drv")) {
-    throw new NixError("eval", `derivation names are not allowed to end in '.drv'`)
+    throw new NixError("eval", "derivation names are allowed to end in '.drv' only if they produce a single derivation file")
   }
   const outputs = new Map<ByteString, DerivationOutput>()
   if (draft.outputHash !== undefined) outputs.set("out", fixedOutput(draft))
@@ -378,4 +380,3 @@ export const derivations: ReadonlyArray<Builtin> = [
   new Builtin("derivationStrict", 1, derivationStrict),
   new Builtin("derivation", 1, derivation)
 ]
-

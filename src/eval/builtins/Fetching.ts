@@ -5,9 +5,9 @@
 import type { ByteString } from "../../nix/Bytes.ts"
 import { toUnicode } from "../../nix/Bytes.ts"
 import type { NixHash } from "../../nix/Hash.ts"
-import { HashError, parseHashOrEmpty } from "../../nix/Hash.ts"
 import { StorePathError } from "../../nix/StorePath.ts"
 import { AttributeSet } from "../AttributeSet.ts"
+import { declaredHash } from "../DeclaredHash.ts"
 import { mismatch } from "../Describe.ts"
 import { ask, force } from "../Force.ts"
 import { machine } from "../Machine.ts"
@@ -38,13 +38,8 @@ const fetch = (who: string, argument: Value, unpack: boolean): Value => {
       const value = v.at(slot)
       if (symbol === urlName) url = text(value)
       else if (symbol === nameName) name = text(value)
-      else if (symbol === sha256Name) {
-        try {
-          hash = parseHashOrEmpty(text(value), "sha256").hash
-        } catch (error) {
-          throw error instanceof HashError ? new NixError("eval", error.message) : error
-        }
-      } else throw new NixError("eval", `unsupported argument '${nameOf(symbol)}' to '${who}'`)
+      else if (symbol === sha256Name) hash = declaredHash(text(value), "sha256")
+      else throw new NixError("eval", `unsupported argument '${nameOf(symbol)}' to '${who}'`)
     }
     if (url === undefined) throw new NixError("eval", "'url' argument required")
   } else url = text(v)

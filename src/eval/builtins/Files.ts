@@ -2,7 +2,8 @@
  * Reading the file system, path texts, the environment. What has a context is realised before it is read.
  */
 import type { ByteString } from "../../nix/Bytes.ts"
-import { placeholder } from "../../nix/StorePath.ts"
+import { hashPart, placeholder, storeDir } from "../../nix/StorePath.ts"
+import type { StorePath } from "../../nix/StorePath.ts"
 import { fromEntries } from "../AttributeSet.ts"
 import { bundledFile } from "../BundledFiles.ts"
 import { Coercion, coerceToText } from "../Coerce.ts"
@@ -44,7 +45,14 @@ const readFile = (value: Value): Value => {
   const path = realisePath(value)
   const text = contents(path)
   if (text.includes("\0")) throw new NixError("eval", `the contents of the file '${path}' cannot be represented as a Nix string`)
-  return text
+  return withContext(text, referencesIn(path, text))
+}
+
+/** What a file in the store mentions of what its store path refers to: the context of its text. */
+const referencesIn = (path: ByteString, text: ByteString): ReadonlySet<string> => {
+  if (!path.startsWith(`${storeDir}/`)) return new Set()
+  const references = ask({ _tag: "References", path }) as ReadonlyArray<StorePath>
+  return new Set(references.filter((reference) => text.includes(hashPart(reference))))
 }
 
 const readDir = (value: Value): Value => {

@@ -5,12 +5,13 @@
  */
 import type { ByteString } from "../../nix/Bytes.ts"
 import type { NixHash } from "../../nix/Hash.ts"
-import { HashError, parseHashOrEmpty } from "../../nix/Hash.ts"
 import type { StorePath } from "../../nix/StorePath.ts"
 import { isStorePath, splitStorePath, storeDir, StorePathError } from "../../nix/StorePath.ts"
 import { AttributeSet } from "../AttributeSet.ts"
 import { call2 } from "../Call.ts"
+import { declaredHash } from "../DeclaredHash.ts"
 import { mismatch } from "../Describe.ts"
+import { contextNotAllowed } from "../Expect.ts"
 import { ask, force } from "../Force.ts"
 import { pathType } from "../Import.ts"
 import type { FileType } from "../IoRequest.ts"
@@ -39,7 +40,8 @@ const accepted = (root: ByteString, filter: Value): Array<ByteString> | undefine
     for (const [name, type] of [...entries].sort((a, b) => (a[0] < b[0] ? -1 : 1))) {
       const path = joinPath(directory, name)
       const verdict = call2(filter, path, type)
-      if (typeof verdict !== "boolean") throw mismatch("a Boolean", verdict).during("while evaluating the return value of the path filter function", 0)
+      if (typeof verdict !== "boolean")
+        throw mismatch("a Boolean", verdict).during("while evaluating the return value of the path filter function", 0)
       if (!verdict) continue
       const below = relative === "" ? name : `${relative}/${name}`
       found.push(below)
@@ -71,19 +73,13 @@ const add = (
 const expectedHash = (value: Value): NixHash => {
   const text = force(value)
   if (typeof text !== "string") throw mismatch("a string", text)
-  try {
-    return parseHashOrEmpty(text, "sha256").hash
-  } catch (error) {
-    throw error instanceof HashError ? new NixError("eval", error.message) : error
-  }
+  return declaredHash(text, "sha256")
 }
 
 const plainString = (value: Value): ByteString => {
   const text = force(value)
   if (typeof text === "string") return text
-  if (text instanceof ContextString) {
-    throw new NixError("type", `the string '${text.text}' is not allowed to refer to a store path (such as '${[...text.context][0]}')`)
-  }
+  if (text instanceof ContextString) throw contextNotAllowed(text)
   throw mismatch("a string", text)
 }
 
@@ -122,11 +118,9 @@ const toFile = (nameValue: Value, contentsValue: Value): Value => {
     for (const element of contents.context) {
       const parsed = parseContextElement(element)
       if (parsed._tag !== "Path") {
-        const shown = parsed._tag === "Output" ? `${parsed.drvPath}^${parsed.output}` : parsed.drvPath
-        throw new NixError(
-          "eval",
-          `files created by builtins.toFile may not reference derivations, but ${name} references ${shown}`
-        )
+        const drv = baseName(parsed.drvPath)
+        const shown = parsed._tag === "Output" ? `!${parsed.output}!${drv}` : `=${drv}`
+        throw new NixError("eval", `files created by builtins.toFile may not reference derivations, but ${name} references ${shown}`)
       }
       references.push(parsed.path)
     }

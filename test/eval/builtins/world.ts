@@ -65,6 +65,8 @@ export const host = (root: Tree, lines: Array<string> = []): IoHost => {
         const tree = request.follow ? follow(request.path) : lookup(request.path)
         return answer(tree === undefined ? undefined : typeOf(tree))
       }
+      case "References":
+        return { ok: true, value: [] }
       case "ReadLink":
         return answer((lookup(request.path) as { "->": string })["->"])
       case "Environment":
