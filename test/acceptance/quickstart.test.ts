@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as os from "node:os"
 import * as path from "node:path"
 import { project, startedWork, World } from "./World.ts"
 
@@ -43,6 +44,21 @@ describe("examples/quickstart.nix", () => {
     assert.strictEqual(second.code, 0, second.stderr)
     assert.deepStrictEqual(startedWork(second), [])
     assert.strictEqual(second.stdout, first.stdout)
+  })
+
+  it("says so in under 300 ms when there is nothing to do", async (context) => {
+    using world = new World()
+    const args = ["build", "--no-out-link", "-f", quickstart]
+    await world.ok(args)
+    const times: Array<number> = []
+    for (let i = 0; i < 7; i++) {
+      const run = await world.yix(args)
+      assert.strictEqual(run.code, 0, run.stderr)
+      times.push(Math.round(run.milliseconds))
+    }
+    if (Math.min(...times) >= 300 && os.loadavg()[0]! > os.availableParallelism())
+      return context.skip(`the machine is too busy to tell: ${times.join(", ")} ms at a load of ${os.loadavg()[0]}`)
+    assert.isBelow(Math.min(...times), 300, times.join(", "))
   })
 
   it("makes a result link that leads to the contents", async () => {
