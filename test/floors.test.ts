@@ -34,7 +34,9 @@ const imports = (): Array<Import> => {
   for (const file of fs.globSync("src/**/*.ts", { cwd: root })) {
     const room = file.split("/")[1] as string
     const text = fs.readFileSync(path.join(root, file), "utf8")
-    for (const match of text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^;'"]*?from\s+"([^"]+)"|import\(\s*"([^"]+)"\s*\)|(?:^|\n)import\s+"([^"]+)"/g)) {
+    for (const match of text.matchAll(
+      /(?:^|\n)\s*(?:import|export)\s[^;'"]*?from\s+"([^"]+)"|import\(\s*"([^"]+)"\s*\)|(?:^|\n)import\s+"([^"]+)"/g
+    )) {
       found.push({ file, room, target: (match[1] ?? match[2] ?? match[3]) as string })
     }
   }

@@ -200,7 +200,11 @@ const settle = (m: Machine, n: number, each: (index: number) => void, first: Sus
     }
   }
 
-  for (let i = first.index + 1; i < n && failure === undefined; i++) attempt(i, noLines, true)
+  const failed = (): boolean => failure !== undefined
+  for (let i = first.index + 1; i < n; i++) {
+    attempt(i, noLines, true)
+    if (failed()) break
+  }
   for (;;) {
     if (failure !== undefined) {
       const limit = failure.index

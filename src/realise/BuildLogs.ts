@@ -82,7 +82,7 @@ class FileLog implements OpenLog {
   }
 
   append(bytes: Uint8Array): void {
-    for (let offset = 0; offset < bytes.length; ) {
+    for (let offset = 0; offset < bytes.length;) {
       const size = Math.min(bytes.length - offset, blockSize - this.#used)
       this.#block.set(bytes.subarray(offset, offset + size), this.#used)
       this.#used += size
@@ -95,7 +95,7 @@ class FileLog implements OpenLog {
     if (this.#fd === undefined || this.#used === 0) return
     try {
       const frame = zlib.zstdCompressSync(this.#block.subarray(0, this.#used))
-      for (let written = 0; written < frame.length; ) written += fs.writeSync(this.#fd, frame, written)
+      for (let written = 0; written < frame.length;) written += fs.writeSync(this.#fd, frame, written)
     } catch {
       this.#closeFile()
     }

@@ -24,7 +24,12 @@ const run = (message: ToEvaluator & { readonly _tag: "Run" }): void => {
     return
   }
   if (result === undefined) {
-    post({ _tag: "Failed", rendered: "error: the evaluation was suspended where it can wait, which is a defect of yix", exitCode: 1, unusable: true })
+    post({
+      _tag: "Failed",
+      rendered: "error: the evaluation was suspended where it can wait, which is a defect of yix",
+      exitCode: 1,
+      unusable: true
+    })
     return
   }
   if (result._tag === "Result") {

@@ -83,11 +83,7 @@ export interface CheckedOutput {
 }
 
 /** The first check that the output fails. `outputs`: paths of the derivation's outputs by name. */
-export const violation = (
-  checks: OutputChecks,
-  output: CheckedOutput,
-  outputs: ReadonlyMap<string, StorePath>
-): Violation | undefined => {
+export const violation = (checks: OutputChecks, output: CheckedOutput, outputs: ReadonlyMap<string, StorePath>): Violation | undefined => {
   if (checks.maxSize !== undefined && output.narSize > checks.maxSize) {
     return { check: "maxSize", offenders: [], detail: `its NAR has ${output.narSize} bytes, ${checks.maxSize} are allowed` }
   }

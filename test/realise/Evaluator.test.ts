@@ -109,7 +109,11 @@ for (const [name, layer] of [
           const text = yield* print(`{ b = drv "b" { x = drv "a" { }; outputs = [ "out" "dev" ]; }; c = 1; }`, {
             mode: { kind: "derivations" }
           })
-          const [only, ...others] = JSON.parse(text) as ReadonlyArray<{ attr: string; name: string; outputs: ReadonlyArray<{ name: string }> }>
+          const [only, ...others] = JSON.parse(text) as ReadonlyArray<{
+            attr: string
+            name: string
+            outputs: ReadonlyArray<{ name: string }>
+          }>
           assert.strictEqual(others.length, 0)
           assert.strictEqual(only?.attr, "b")
           assert.deepStrictEqual(
@@ -179,9 +183,14 @@ describe("the evaluator's thread", () => {
   it.live("stops at once when it is interrupted while computing", () =>
     run(
       Effect.gen(function* () {
-        const fiber = yield* Effect.forkChild(print(`let f = n: if n == 0 then 0 else f (n - 1); loop = builtins.foldl' (a: b: a + f 1000) 0 (builtins.genList (x: x) 10000000); in loop`), {
-          startImmediately: true
-        })
+        const fiber = yield* Effect.forkChild(
+          print(
+            `let f = n: if n == 0 then 0 else f (n - 1); loop = builtins.foldl' (a: b: a + f 1000) 0 (builtins.genList (x: x) 10000000); in loop`
+          ),
+          {
+            startImmediately: true
+          }
+        )
         yield* Effect.sleep("400 millis")
         const before = performance.now()
         yield* Fiber.interrupt(fiber)
