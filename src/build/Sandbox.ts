@@ -4,7 +4,6 @@
  * Works on host directories only: inputs are directories and files of this machine, outputs are left in the scratch directory, all processes being dead.
  * Drivers are tried by really running `/bin/sh -c :` in them, once a process and only when something is to be built.
  */
-import { execFile } from "node:child_process"
 import { accessSync, constants, readFileSync } from "node:fs"
 import { delimiter, join } from "node:path"
 import * as Effect from "effect/Effect"
@@ -71,11 +70,6 @@ const findProgram = (name: string): string | undefined =>
         return false
       }
     })
-
-const output = (program: string, args: ReadonlyArray<string>): Effect.Effect<string> =>
-  Effect.callback((resume) => {
-    execFile(program, args, { timeout: 10_000 }, (_, stdout, stderr) => resume(Effect.succeed(`${stdout}${stderr}`)))
-  })
 
 /** A way to run. */
 interface Way {
@@ -228,11 +222,10 @@ export const detect = (options: SandboxOptions): Effect.Effect<Sandbox, BuildErr
       attempts.push({ driver: "util-linux", reason: "'unshare' is not installed" })
     const tryBubblewrap = bwrap !== undefined && options.driver !== "util-linux" && options.userNamespaces !== false
     const tryUtilLinux = unshare !== undefined && options.driver !== "bubblewrap"
-    const help = tryBubblewrap ? yield* output(bwrap, ["--help"]) : ""
 
     for (const changesUser of userChanges()) {
       if (tryBubblewrap) {
-        const bubblewrap: Bubblewrap = { program: bwrap, knowsArgv0: help.includes("--argv0"), unshare }
+        const bubblewrap: Bubblewrap = { program: bwrap, unshare }
         if (yield* tryWay(bubblewrapBy(bubblewrap, changesUser))) {
           if (changesUser || unshare === undefined) return sandboxBy(bubblewrapBy(bubblewrap, changesUser))
           // With many inputs mounting beforehand is faster, and needs an unshare that works; without it bwrap does all of it.

@@ -4,7 +4,8 @@
  * bwrap makes the namespaces and mounts itself. It slows down with the square of the number of binds and runs builders as whoever runs it, so a program of ours goes first where that is
  * needed: as root it puts the layout at a place that every user reaches and changes to the build user; with many inputs it mounts them beforehand, in a mount
  * namespace of its own, and bwrap binds the whole store once. `--as-pid-1` makes the builder process 1: the kernel kills everything when it ends, and bwrap returns after
- * that (with bwrap's own init it would return before). `--die-with-parent` ends everything when we die.
+ * that (with bwrap's own init it would return before). `--die-with-parent` ends everything when we die. What it executes is a last program of ours, which becomes the builder with exactly
+ * its arguments and environment and reports the start, as in the other driver.
  */
 import { existsSync, statSync } from "node:fs"
 import { type ByteString, fromUnicode, toBytes } from "../nix/Bytes.ts"
@@ -12,19 +13,21 @@ import type { BuildRequest } from "./BuildRequest.ts"
 import { bind, makePrivate, recursive } from "./MountFlags.ts"
 import type { BuildIdentity, SandboxLayout } from "./SandboxLayout.ts"
 import {
+  becomeBuilder,
   becomeDumpable,
   changeIds,
   execute,
   firstCalls,
+  heldProgram,
   type Launch,
   type LaunchContext,
   mountReadOnly,
   placeIn,
   toolEnvironment
 } from "./SandboxLaunch.ts"
-import { statusDescriptor, type Syscall } from "./SyscallProgram.ts"
+import type { Syscall } from "./SyscallProgram.ts"
 
-/** The descriptor that bwrap reads its arguments from, so that they do not appear in the list of processes. */
+/** The descriptor that bwrap reads its arguments from: there may be thousands. */
 const argumentsDescriptor = 4
 
 /** Binds that bwrap does itself; more are mounted beforehand where that is possible. */
@@ -32,8 +35,6 @@ export const bindLimit = 64
 
 export interface Bubblewrap {
   readonly program: string
-  /** Since 0.9. Without it the builder sees its whole path as `$0` where Nix gives the last part. */
-  readonly knowsArgv0: boolean
   /** `unshare`, if it works for us: makes the mount namespace for mounting beforehand. */
   readonly unshare: string | undefined
 }
@@ -46,34 +47,26 @@ const coverable = (needed: ReadonlyArray<ByteString>): ByteString | undefined =>
   })
 
 const innerArguments = (
-  bubblewrap: Bubblewrap,
   request: BuildRequest,
   layout: SandboxLayout,
   identity: BuildIdentity,
   tree: ByteString,
   mounted: boolean
-): ReadonlyArray<ByteString> => {
-  const builder = request.commandArgs[0] ?? ""
-  return [
-    "--unshare-user",
-    "--unshare-pid",
-    "--unshare-ipc",
-    "--unshare-uts",
-    "--unshare-cgroup-try",
-    ...(request.constraints.networkAccess ? [] : ["--unshare-net"]),
-    ...["--uid", String(identity.uid), "--gid", String(identity.gid), "--hostname", "localhost"],
-    ...["--die-with-parent", "--as-pid-1", "--new-session", "--cap-drop", "ALL"],
-    ...["--json-status-fd", String(statusDescriptor)],
-    ...["--ro-bind", `${tree}/root`, "/"],
-    ...layout.areas.flatMap(({ inside, name }) => ["--bind", `${tree}/${name}`, `/${inside}`]),
-    ...(mounted ? [] : layout.mounts.flatMap(({ source, inside }) => ["--ro-bind", source, `/${inside}`])),
-    ...["--proc", "/proc", "--dev", "/dev"],
-    ...["--chdir", `/${request.workingDir}`, "--clearenv"],
-    ...request.environmentVars.flatMap(({ key, value }) => ["--setenv", key, value]),
-    ...(bubblewrap.knowsArgv0 ? ["--argv0", builder.slice(builder.lastIndexOf("/") + 1)] : []),
-    "--"
-  ]
-}
+): ReadonlyArray<ByteString> => [
+  "--unshare-user",
+  "--unshare-pid",
+  "--unshare-ipc",
+  "--unshare-uts",
+  "--unshare-cgroup-try",
+  ...(request.constraints.networkAccess ? [] : ["--unshare-net"]),
+  ...["--uid", String(identity.uid), "--gid", String(identity.gid), "--hostname", "localhost"],
+  ...["--die-with-parent", "--as-pid-1", "--new-session", "--cap-drop", "ALL"],
+  ...["--ro-bind", `${tree}/root`, "/"],
+  ...layout.areas.flatMap(({ inside, name }) => ["--bind", `${tree}/${name}`, `/${inside}`]),
+  ...(mounted ? [] : layout.mounts.flatMap(({ source, inside }) => ["--ro-bind", source, `/${inside}`])),
+  ...["--proc", "/proc", "--dev", "/dev"],
+  ...["--chdir", `/${request.workingDir}`, "--clearenv"]
+]
 
 const nulSeparated = (args: ReadonlyArray<ByteString>): Uint8Array => toBytes(args.map((arg) => `${arg}\0`).join(""))
 
@@ -95,15 +88,16 @@ export const launchBubblewrap = (
   const tree = fromUnicode(layout.tree)
   const run = execute(
     program,
-    ["bwrap", "--args", String(argumentsDescriptor), "--", ...request.commandArgs],
+    ["bwrap", "--args", String(argumentsDescriptor), "--", heldProgram],
     toolEnvironment,
     `executing '${bubblewrap.program}'`
   )
+  const become = { name: "become", calls: becomeBuilder(request) }
   const direct = (): Launch => ({
     driver: "bubblewrap",
-    programs: [{ name: "start", calls: [...firstCalls(context), run] }],
-    input: nulSeparated(innerArguments(bubblewrap, request, layout, identity, tree, false)),
-    status: "bubblewrap"
+    programs: [{ name: "start", calls: [...firstCalls(context), run] }, become],
+    input: nulSeparated(innerArguments(request, layout, identity, tree, false)),
+    holdsLast: true
   })
   if (identity.host === undefined && (layout.mounts.length <= bindLimit || bubblewrap.unshare === undefined)) return direct()
   if (bubblewrap.unshare === undefined) return "'unshare' of util-linux is needed to run it as root, and does not work"
@@ -131,9 +125,10 @@ export const launchBubblewrap = (
         name: "start",
         calls: [...firstCalls(context), execute(fromUnicode(bubblewrap.unshare), unshareArguments, toolEnvironment, "executing 'unshare'")]
       },
-      { name: "prepare", calls: prepare }
+      { name: "prepare", calls: prepare },
+      become
     ],
-    input: nulSeparated(innerArguments(bubblewrap, request, layout, identity, at, true)),
-    status: "bubblewrap"
+    input: nulSeparated(innerArguments(request, layout, identity, at, true)),
+    holdsLast: true
   }
 }

@@ -3,21 +3,29 @@
  */
 import { readdirSync, realpathSync } from "node:fs"
 import { type ByteString, fromBytes } from "../nix/Bytes.ts"
+import type { BuildRequest } from "./BuildRequest.ts"
 import { bind, flagsAt, noDev, noSuid, readMountPoints, readOnly, remount } from "./MountFlags.ts"
 import { hostPath, type SandboxLayout } from "./SandboxLayout.ts"
-import type { Syscall } from "./SyscallProgram.ts"
+import { startedReport, statusDescriptor, type Syscall } from "./SyscallProgram.ts"
 
 export type DriverName = "bubblewrap" | "util-linux"
 
 export interface Launch {
   readonly driver: DriverName
-  /** Programs to write into the scratch directory: name and calls. The first one is started. Numbers of their calls go through all of them. */
+  /**
+   * Programs to write into the scratch directory: name and calls. The first one is started, the last one becomes the builder. Numbers of their calls go
+   * through all of them. They report on descriptor 3.
+   */
   readonly programs: ReadonlyArray<{ readonly name: string; readonly calls: ReadonlyArray<Syscall> }>
-  /** Contents of descriptor 4. */
+  /** Contents of descriptor 4, for tools that read their arguments there. */
   readonly input: Uint8Array | undefined
-  /** How the start of the builder is reported on descriptor 3: by our own program, or by bubblewrap as JSON. */
-  readonly status: "reports" | "bubblewrap"
+  /** Whether the last program is open as descriptor 5, for where its path cannot be reached. */
+  readonly holdsLast: boolean
 }
+
+/** Descriptor of the last program, and its path inside. */
+const heldDescriptor = 5
+export const heldProgram: ByteString = `/proc/self/fd/${heldDescriptor}`
 
 /** What the processes of a sandbox need to know of each other and of the host. */
 export interface LaunchContext {
@@ -32,14 +40,16 @@ const setDumpable = 4
 const setNoNewPrivileges = 38
 const sigkill = 9
 const coreLimit = 4
+const setDescriptorFlags = 2
+const closeOnExec = 1
 
 /** The process gets SIGKILL when its parent dies. Forgotten by the kernel when ids change, so to be repeated then. */
 export const dieWithParent: Syscall = { name: "prctl", arguments: [setDeathSignal, sigkill, 0, 0, 0], purpose: "binding its life to ours" }
 export const becomeDumpable: Syscall = { name: "prctl", arguments: [setDumpable, 1, 0, 0, 0], purpose: "opening its own /proc files" }
 export const noNewPrivileges: Syscall = { name: "prctl", arguments: [setNoNewPrivileges, 1, 0, 0, 0], purpose: "giving up new privileges" }
 
-/** Descriptors that the programs use: standard ones, reports (3), arguments for bubblewrap (4). */
-const usedDescriptors = 5
+/** Descriptors that the programs use: standard ones, reports (3), input (4), the last program (5). */
+const usedDescriptors = 6
 
 /**
  * Closes what we inherited from whoever started us and what Node therefore hands on: a directory among it would be a way out of the sandbox. Kernels before 5.9
@@ -76,6 +86,24 @@ export const execute = (
   environment: ReadonlyArray<ByteString>,
   purpose: string
 ): Syscall => ({ name: "execve", arguments: [path, { strings: args }, { strings: environment }], purpose })
+
+/** The last calls of the last program: says that all is ready and becomes the builder, whose `$0` is the last part of its path, as in Nix. */
+export const becomeBuilder = (request: BuildRequest): ReadonlyArray<Syscall> => {
+  const [builder = "", ...args] = request.commandArgs
+  const report = startedReport()
+  const purpose = "hiding our descriptors from the builder"
+  return [
+    { name: "write", arguments: [statusDescriptor, report, report.length], purpose: "reporting the start" },
+    { name: "close", arguments: [heldDescriptor], mayFail: true, purpose },
+    { name: "fcntl", arguments: [statusDescriptor, setDescriptorFlags, closeOnExec], purpose },
+    execute(
+      builder,
+      [builder.slice(builder.lastIndexOf("/") + 1), ...args],
+      request.environmentVars.map(({ key, value }) => `${key}=${value}`),
+      "executing the builder"
+    )
+  ]
+}
 
 /** Environment of the tools that we start outside of the sandbox. */
 export const toolEnvironment: ReadonlyArray<ByteString> = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]

@@ -61,18 +61,14 @@ class StatusChannel {
   #parts: Array<Buffer> = []
 
   push(bytes: Buffer): void {
-    // Neither of our drivers writes more than a few hundred bytes.
+    // A start and a failure are all there is to say.
     if (this.#parts.length < 64) this.#parts.push(bytes)
   }
 
-  read(launch: Launch): { readonly started: boolean; readonly failure: { readonly call: number; readonly errno: number } | undefined } {
+  read(): { readonly started: boolean; readonly failure: { readonly call: number; readonly errno: number } | undefined } {
     const bytes = Buffer.concat(this.#parts)
     let started = false
     let failure: { readonly call: number; readonly errno: number } | undefined
-    if (launch.status === "bubblewrap" && bytes[0] === 0x7b && bytes[1] !== 0) {
-      // bwrap writes "exit-code" only when the program was executed.
-      return { started: bytes.includes('"exit-code"'), failure }
-    }
     for (let offset = 0; offset + reportSize <= bytes.length; offset += reportSize) {
       const report = parseReport(bytes.subarray(offset, offset + reportSize))
       if (report._tag === "Started") started = true
@@ -104,16 +100,19 @@ class Running {
     this.#builder = builder
     const open: Array<number> = []
     const keep = (fd: number) => (open.push(fd), fd)
+    const last = launch.programs[launch.programs.length - 1]!.name
+    let reader: number | undefined
     try {
       // Opened for reading first, without waiting: then a writer may be opened.
-      const reader = pipe === undefined ? undefined : openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+      if (pipe !== undefined) reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
       const writer = pipe === undefined ? ("pipe" as const) : keep(openSync(pipe, constants.O_WRONLY))
       const input = launch.input === undefined ? ("ignore" as const) : keep(this.#inputFile(scratch, launch.input))
+      const held = launch.holdsLast ? keep(openSync(join(scratch, last), constants.O_RDONLY)) : ("ignore" as const)
       this.#child = spawn(join(scratch, launch.programs[0]!.name), [], {
         cwd: "/",
         detached: true,
         env: {},
-        stdio: ["ignore", writer, writer, "pipe", input]
+        stdio: ["ignore", writer, writer, "pipe", input, held]
       })
       const log: NodeJS.ReadableStream =
         reader === undefined ? this.#child.stdout! : new Socket({ fd: reader, readable: true, writable: false })
@@ -122,8 +121,10 @@ class Running {
       status?.on("data", (bytes: Buffer) => this.#status.push(bytes))
       status?.on("error", () => {})
       log.on("data", (bytes: Buffer) => this.#onLog(bytes))
+      reader = undefined
       this.done = this.#finish(log, status)
     } finally {
+      if (reader !== undefined) closeSync(reader)
       for (const fd of open) closeSync(fd)
     }
     if (options.timeout > 0) this.#timer = setTimeout(() => void this.stop("timeout"), options.timeout * 1000)
@@ -206,7 +207,7 @@ class Running {
         return new LogTooLarge({ limit: this.#options.maxLog, lastLines })
     }
     if (error !== undefined) return new SandboxFailed({ driver, step: "starting", reason: error.message })
-    const { started, failure } = this.#status.read(this.#launch)
+    const { started, failure } = this.#status.read()
     if (failure !== undefined) {
       const calls = this.#launch.programs.flatMap((program) => program.calls)
       const call = calls[failure.call]
@@ -218,14 +219,12 @@ class Running {
     }
     if (!started) {
       const said = lastLines.join("; ")
-      const missing = /bwrap: execvp (.*): (.*)$/.exec(said)
-      if (missing !== null) return new BuilderNotExecutable({ path: this.#builder, reason: missing[2]! })
       const how = signal === null ? `exit code ${code}` : `signal ${signal}`
       return new SandboxFailed({ driver, step: "entering the sandbox", reason: said === "" ? how : said })
     }
     if (code === 0) return undefined
     // bwrap tells of a signal by 128 + its number; unshare dies of the same signal.
-    const bySignal = code !== null && code > 128 && this.#launch.status === "bubblewrap" ? signalName(code - 128) : undefined
+    const bySignal = code !== null && code > 128 && this.#launch.driver === "bubblewrap" ? signalName(code - 128) : undefined
     return new BuilderFailed({ status: (signal ?? bySignal) ? undefined : (code ?? failureStatus), signal: signal ?? bySignal, lastLines })
   }
 
@@ -251,7 +250,7 @@ export const run = (
     const start = async (): Promise<Effect.Effect<ReadonlyArray<string>, BuildError>> => {
       let numbered = 0
       for (const { name, calls } of launch.programs) {
-        writeFileSync(join(scratch, name), compile(architecture, calls, numbered), { mode: 0o700 })
+        writeFileSync(join(scratch, name), compile(architecture, calls, numbered), { mode: 0o755 })
         numbered += calls.length
       }
       const pipe = join(scratch, "log")

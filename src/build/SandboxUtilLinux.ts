@@ -14,6 +14,7 @@ import type { BuildRequest } from "./BuildRequest.ts"
 import { bind, makePrivate, noDev, noExec, noSuid, readMountPoints, readOnly, recursive, remount, flagsAt } from "./MountFlags.ts"
 import { type BuildIdentity, devices, type SandboxLayout } from "./SandboxLayout.ts"
 import {
+  becomeBuilder,
   becomeDumpable,
   bindMount,
   changeIds,
@@ -26,7 +27,7 @@ import {
   noNewPrivileges,
   toolEnvironment
 } from "./SandboxLaunch.ts"
-import { startedReport, statusDescriptor, type Syscall } from "./SyscallProgram.ts"
+import type { Syscall } from "./SyscallProgram.ts"
 
 const detach = 2
 const newUserNamespace = 0x10000000
@@ -97,8 +98,6 @@ const insideCalls = (request: BuildRequest, layout: SandboxLayout, identity: Bui
   const tree = fromUnicode(layout.tree)
   const root = `${tree}/root`
   const mountPoints = readMountPoints()
-  const [builder = "", ...args] = request.commandArgs
-  const report = startedReport()
   return [
     { name: "mount", arguments: [0, "/", 0, recursive | makePrivate, 0], purpose: "separating mounts from the host's" },
     { name: "mount", arguments: [root, root, 0, bind, 0], purpose: "mounting the root" },
@@ -122,14 +121,7 @@ const insideCalls = (request: BuildRequest, layout: SandboxLayout, identity: Bui
     noNewPrivileges,
     { name: "setsid", arguments: [], mayFail: true, purpose: "leaving the terminal" },
     { name: "chdir", arguments: [`/${request.workingDir}`], purpose: `entering /${request.workingDir}` },
-    { name: "write", arguments: [statusDescriptor, report, report.length], purpose: "reporting the start" },
-    { name: "fcntl", arguments: [statusDescriptor, 2, 1], purpose: "hiding the report channel from the builder" },
-    execute(
-      builder,
-      [builder.slice(builder.lastIndexOf("/") + 1), ...args],
-      request.environmentVars.map(({ key, value }) => `${key}=${value}`),
-      "executing the builder"
-    )
+    ...becomeBuilder(request)
   ]
 }
 
@@ -160,6 +152,6 @@ export const launchUtilLinux = (
       { name: "enter", calls: insideCalls(request, layout, identity) }
     ],
     input: undefined,
-    status: "reports"
+    holdsLast: false
   }
 }
