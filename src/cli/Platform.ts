@@ -27,5 +27,8 @@ export const layer = Layer.mergeAll(
       display: () => Effect.void
     })
   ),
-  Layer.succeed(ChildProcessSpawner, make(() => unused))
+  Layer.succeed(
+    ChildProcessSpawner,
+    make(() => unused)
+  )
 )

@@ -10,7 +10,7 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { type ByteString, toUnicode } from "../nix/Bytes.ts"
-import { baseName, type StorePath, storeDir } from "../nix/StorePath.ts"
+import { type StorePath, storeDir } from "../nix/StorePath.ts"
 
 /** A member of the closure: a checkout on the host, or a symlink. */
 export type Member =
@@ -66,31 +66,43 @@ const bubblewrapArguments = (members: ReadonlyArray<Member>): ReadonlyArray<stri
 
 const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
-/** The same with mount(8): a tmpfs at `root` becomes the root directory of the program. */
-const mountScript = (members: ReadonlyArray<Member>, root: string): string => {
-  const lines = ["set -e", `mount -t tmpfs -o mode=0755 yix-run ${quote(root)}`, `cd ${quote(root)}`]
-  const place = (name: string, directory: boolean) => lines.push(directory ? `mkdir -p ${quote(`.${name}`)}` : `: > ${quote(`.${name}`)}`)
-  for (const entry of rootEntries()) {
-    const at = `/${entry.name}`
-    if (entry.kind === "link") lines.push(`ln -s ${quote(entry.target)} ${quote(`.${at}`)}`)
-    else {
-      place(at, entry.directory)
-      lines.push(`mount --rbind ${quote(at)} ${quote(`.${at}`)}`)
-    }
+/** Programs of util-linux, by absolute paths: they are started after the root directory has changed, and the user's PATH need not have /sbin. */
+const tools = ["unshare", "mount", "umount", "pivot_root", "setpriv"] as const
+type Tools = { readonly [tool in (typeof tools)[number]]: string }
+
+/**
+ * The same with mount(8), as a script: a tmpfs becomes the root directory. Whatever it is mounted over is seen again once it is the root, as in bubblewrap; so
+ * what lies there, and the checkouts, which may lie there too, are bound after the change.
+ */
+const mountScript = (members: ReadonlyArray<Member>, { mount, umount, pivot_root }: Tools): string => {
+  const lines = ["set -e"]
+  const bind = (from: string, to: string, directory: boolean) => {
+    lines.push(directory ? `mkdir -p ${quote(to)}` : `: > ${quote(to)}`, `${mount} --rbind ${quote(from)} ${quote(to)}`)
   }
+  const entries = rootEntries()
+  const places = entries.flatMap((entry) => (entry.kind === "bind" && entry.directory ? [entry.name] : []))
+  const place = ["mnt", "tmp", "media", "srv"].find((name) => places.includes(name)) ?? places[0]!
+  lines.push(`${mount} -t tmpfs -o mode=0755 yix-run ${quote(`/${place}`)}`, `cd ${quote(`/${place}`)}`, "mkdir .yix-old")
+  for (const entry of entries) {
+    if (entry.kind === "link") lines.push(`ln -s ${quote(entry.target)} ${quote(entry.name)}`)
+    else if (entry.name !== place) bind(`/${entry.name}`, entry.name, entry.directory)
+  }
+  lines.push(`${pivot_root} . .yix-old`, "cd /")
+  bind(`/.yix-old/${place}`, `/${place}`, true)
   for (const name of nixEntries()) {
-    place(`/nix/${name}`, fs.statSync(`/nix/${name}`).isDirectory())
-    lines.push(`mount --rbind ${quote(`/nix/${name}`)} ${quote(`./nix/${name}`)}`)
+    lines.push("mkdir -p /nix")
+    bind(`/.yix-old/nix/${name}`, `/nix/${name}`, fs.statSync(`/nix/${name}`).isDirectory())
   }
-  lines.push(`mkdir -p .${storeDir}`)
+  lines.push(`mkdir -p ${storeDir}`)
   for (const member of members) {
-    const at = `.${storeDir}/${baseName(member.path)}`
-    if (member._tag === "Symlink") lines.push(`ln -s ${quote(toUnicode(member.target))} ${quote(at)}`)
+    if (member._tag === "Symlink") lines.push(`ln -s ${quote(toUnicode(member.target))} ${member.path}`)
     else {
-      place(`${storeDir}/${baseName(member.path)}`, member.directory)
-      lines.push(`mount --bind -o ro ${quote(member.host)} ${quote(at)}`)
+      bind(`/.yix-old${member.host}`, member.path, member.directory)
+      // Refused to ordinary users where the file system has other flags; its files are read-only anyway.
+      lines.push(`${mount} -o remount,bind,ro ${member.path} 2> /dev/null || :`)
     }
   }
+  lines.push(`${umount} -l /.yix-old`, "rmdir /.yix-old", `${mount} -o remount,ro / 2> /dev/null || :`)
   return lines.join("\n")
 }
 
@@ -124,15 +136,16 @@ const launcher = (members: ReadonlyArray<Member>, drivers: ReadonlyArray<"bubble
       if (reason === undefined) return { file: bwrap!, args: [...bubblewrapArguments(members), "--"] }
       reasons.push(`bubblewrap: ${reason}`)
     } else {
-      const unshare = onPath("unshare")
+      const found = Object.fromEntries(tools.map((tool) => [tool, onPath(tool)]))
+      const missing = tools.filter((tool) => found[tool] === undefined)
       const root = process.getuid?.() === 0
       const flags = root ? ["-m", "--propagation", "slave"] : ["-U", "-m", "--map-current-user", "--keep-caps", "--propagation", "slave"]
-      const reason = unshare === undefined ? "unshare (util-linux) is not installed" : tries(unshare, [...flags, "true"])
+      const reason = missing.length > 0 ? `${missing.join(", ")} of util-linux not installed` : tries(found["unshare"]!, [...flags, "true"])
       if (reason === undefined) {
-        const drop = root ? "" : "setpriv --ambient-caps -all --inh-caps -all "
-        // Any directory serves as the mount point: only this namespace sees what is mounted there.
-        const script = `${mountScript(members, "/tmp")}\nexec chroot . ${drop}sh -c 'cd "$0" && exec "$@"' "$@"`
-        return { file: unshare!, args: [...flags, "sh", "-c", script, "sh", process.cwd()] }
+        const known = found as Tools
+        const drop = root ? "" : `${known.setpriv} --ambient-caps -all --inh-caps -all `
+        const script = `${mountScript(members, known)}\nexec ${drop}/bin/sh -c 'cd "$0" && exec "$@"' "$@"`
+        return { file: known.unshare, args: [...flags, "/bin/sh", "-c", script, "sh", process.cwd()] }
       }
       reasons.push(`unshare: ${reason}`)
     }

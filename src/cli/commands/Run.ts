@@ -9,10 +9,11 @@ import * as Flag from "effect/cli/Flag"
 import { DirectoryService } from "../../castore/directory/DirectoryService.ts"
 import type { Node } from "../../castore/Node.ts"
 import { CheckoutCache } from "../../castore/view/Checkout.ts"
-import { fromUnicode, toUnicode } from "../../nix/Bytes.ts"
+import { type ByteString, fromUnicode, toUnicode } from "../../nix/Bytes.ts"
 import { isStorePath, nameOf, splitStorePath, storeDir, StorePathError } from "../../nix/StorePath.ts"
 import { Realiser } from "../../realise/Realiser.ts"
 import { closure } from "../../store/Closure.ts"
+import { locate } from "../../store/Lookup.ts"
 import type { PathInfo } from "../../store/PathInfo.ts"
 import { evaluationFlags } from "../EvaluationFlags.ts"
 import { installablesOf } from "../Installables.ts"
@@ -74,6 +75,23 @@ const mainProgram = Effect.fnUntraced(function* (info: PathInfo) {
   return `${info.path}/bin/${name}`
 })
 
+/** A path in the store that cannot be run. */
+export class NotExecutable extends Schema.TaggedError<NotExecutable>()("NotExecutable", { path: Schema.String, kind: Schema.String }) {
+  override get message(): string {
+    return `'${this.path}' is a ${this.kind} and cannot be run`
+  }
+}
+
+/** The program must be there and look like one; where a symlink leads is found out by running it. */
+const checkProgram = Effect.fnUntraced(function* (program: ByteString) {
+  const { node } = yield* locate(program)
+  if (node._tag === "Directory") return yield* new NotExecutable({ path: toUnicode(program), kind: "directory" })
+  if (node._tag === "File" && !node.executable) {
+    return yield* new NotExecutable({ path: toUnicode(program), kind: "file without the executable bit" })
+  }
+  return toUnicode(program)
+})
+
 /** Everything that the program may see, on the host's disk. */
 const membersOf = Effect.fnUntraced(function* (info: PathInfo) {
   const checkouts = yield* CheckoutCache
@@ -109,7 +127,7 @@ export const runCommand = Command.make(
             : Option.isSome(input.program)
               ? `${info.path}/bin/${fromUnicode(input.program.value)}`
               : yield* mainProgram(info)
-        return { program: toUnicode(program), members: yield* membersOf(info) }
+        return { program: yield* checkProgram(program), members: yield* membersOf(info) }
       }),
       options
     )
