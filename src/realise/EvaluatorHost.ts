@@ -15,7 +15,7 @@ import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
 import type { OpenWorld, World } from "./Questions.ts"
-import { lineEvent, makeQuestions, withoutLabel } from "./Questions.ts"
+import { makeQuestions, withoutLabel } from "./Questions.ts"
 
 /** Deep recursion needs stack, allocation needs a young generation that it does not fill at once (measurements part II §3, §6). */
 const limits = { stackSizeMb: 256, maxYoungGenerationSizeMb: 64 }
@@ -52,7 +52,7 @@ const signal = (thread: Thread): void => {
 const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, world: OpenWorld, broken: () => void) {
   const sink = yield* EventSink
   const context = yield* Effect.context<never>()
-  const questions = makeQuestions(context, world, (id, reply) => {
+  const questions = makeQuestions(context, world, sink, (id, reply) => {
     const message: ToEvaluator = { _tag: "Answer", id, answer: reply }
     thread.port.postMessage(message)
     signal(thread)
@@ -78,18 +78,9 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
       )
     )
     thread.worker.once("exit", (code) => crashed(`exit code ${code}`))
-    thread.port.on("message", (message: FromEvaluator) => {
-      switch (message._tag) {
-        case "Ask":
-          return questions.ask(message.id, message.question)
-        case "Release":
-          return questions.release(message.id)
-        case "Print":
-          return sink(lineEvent(message.line))
-        case "Derivations":
-          return questions.tell((realiser) => realiser.addDerivations(message.list))
-        case "Fetches":
-          return questions.tell((realiser) => realiser.addFetches(message.list))
+    thread.port.on("message", (received: FromEvaluator) => {
+      const message = questions.take(received)
+      switch (message?._tag) {
         case "Result":
           return done(Effect.succeed(message.result))
         case "Failed":
@@ -100,7 +91,7 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
       }
     })
     Atomics.store(thread.flags, Flag.Interrupt, 0)
-    const message: ToEvaluator = { _tag: "Run", job, localStore: undefined }
+    const message: ToEvaluator = { _tag: "Run", job }
     thread.port.postMessage(message)
     thread.worker.postMessage("run")
     return Effect.callback<void>((stopped) => {

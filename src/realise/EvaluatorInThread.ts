@@ -12,14 +12,14 @@ import { EvaluationHost } from "./EvaluationHost.ts"
 import { prepare } from "./EvaluationRun.ts"
 import type { FromEvaluator } from "./EvaluatorProtocol.ts"
 import type { World } from "./Questions.ts"
-import { lineEvent, makeQuestions, withoutLabel } from "./Questions.ts"
+import { makeQuestions, withoutLabel } from "./Questions.ts"
 import { Realiser } from "./Realiser.ts"
 
 class InThreadHost extends EvaluationHost {
   override readonly wait = undefined
-  readonly #post: (message: FromEvaluator) => void
+  readonly #post: (message: FromEvaluator) => unknown
 
-  constructor(job: EvaluationJob, post: (message: FromEvaluator) => void) {
+  constructor(job: EvaluationJob, post: (message: FromEvaluator) => unknown) {
     super(job)
     this.#post = post
   }
@@ -45,25 +45,12 @@ export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
       /** Called when an answer has come; replaced while the job waits. */
       let answered: () => void = () => {}
       let unseen = 0
-      const questions = makeQuestions(context, Effect.succeed(context), (id, answer) => {
+      const questions = makeQuestions(context, Effect.succeed(context), sink, (id, answer) => {
         host.deliver(id, answer)
         unseen++
         answered()
       })
-      const host = new InThreadHost(job, (message) => {
-        switch (message._tag) {
-          case "Ask":
-            return questions.ask(message.id, message.question)
-          case "Release":
-            return questions.release(message.id)
-          case "Print":
-            return sink(lineEvent(message.line))
-          case "Derivations":
-            return realiser.addDerivations(message.list)
-          case "Fetches":
-            return realiser.addFetches(message.list)
-        }
-      })
+      const host = new InThreadHost(job, questions.take)
       const someAnswer = Effect.callback<void>((resume) => {
         answered = () => resume(Effect.void)
         if (unseen > 0) answered()
@@ -78,6 +65,7 @@ export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
             continue
           }
           if (result._tag === "Result") {
+            yield* Effect.orDie(questions.flush)
             realiser.addDerivations(result.derivations)
             return result.result
           }

@@ -20,7 +20,7 @@ export const Flag = {
 export type Question = FarRequest | { readonly _tag: "StoreRead"; readonly path: StorePath; readonly request: NearRequest }
 
 export type ToEvaluator =
-  | { readonly _tag: "Run"; readonly job: EvaluationJob; readonly localStore: string | undefined }
+  | { readonly _tag: "Run"; readonly job: EvaluationJob }
   | { readonly _tag: "Answer"; readonly id: number; readonly answer: IoAnswer }
 
 export type FromEvaluator =

@@ -15,11 +15,14 @@ import type { ByteString } from "../nix/Bytes.ts"
 import { toUnicode } from "../nix/Bytes.ts"
 import type { PathInfoService } from "../store/PathInfoService.ts"
 import type { Event } from "../wire/Events.ts"
-import type { Question } from "./EvaluatorProtocol.ts"
+import type { FromEvaluator, Question } from "./EvaluatorProtocol.ts"
 import { Realiser } from "./Realiser.ts"
 import type { RealiseError } from "./RealiseError.ts"
 import { toIoFailure } from "./RealiseError.ts"
 import { readStore } from "./StoreFiles.ts"
+
+/** The messages that end an evaluation. */
+type Ending = Extract<FromEvaluator, { readonly _tag: "Result" | "Failed" | "Interrupted" }>
 
 /** What answers need. */
 export type World = Realiser | BlobService | DirectoryService | PathInfoService
@@ -46,7 +49,12 @@ const unopened = (error: { readonly message: string }): IoAnswer => ({
 /**
  * The questions of one evaluation, answered in the services of `context` and of the world. `reply` is called once for each that was not released.
  */
-export const makeQuestions = (context: Context.Context<never>, world: OpenWorld, reply: (id: number, answer: IoAnswer) => void) => {
+export const makeQuestions = (
+  context: Context.Context<never>,
+  world: OpenWorld,
+  sink: (event: Event) => void,
+  reply: (id: number, answer: IoAnswer) => void
+) => {
   const fork = Effect.runForkWith(context)
   const asked = new Map<number, Fiber.Fiber<IoAnswer>>()
   /** What the realiser has not been told yet, because nothing was asked of it. */
@@ -61,27 +69,46 @@ export const makeQuestions = (context: Context.Context<never>, world: OpenWorld,
       return Effect.provideContext(body, services)
     })
 
+  const ask = (id: number, question: Question): void => {
+    const fiber = fork(Effect.catch(inWorld(answer(question)), (error) => Effect.succeed(unopened(error))))
+    asked.set(id, fiber)
+    fiber.addObserver((exit) => {
+      asked.delete(id)
+      if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
+      reply(
+        id,
+        Exit.isSuccess(exit)
+          ? exit.value
+          : { ok: false, failure: { kind: "defect", message: Cause.pretty(exit.cause), exitCode: undefined } }
+      )
+    })
+  }
+
   return {
-    ask: (id: number, question: Question): void => {
-      const fiber = fork(Effect.catch(inWorld(answer(question)), (error) => Effect.succeed(unopened(error))))
-      asked.set(id, fiber)
-      fiber.addObserver((exit) => {
-        asked.delete(id)
-        if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
-        reply(
-          id,
-          Exit.isSuccess(exit)
-            ? exit.value
-            : { ok: false, failure: { kind: "defect", message: Cause.pretty(exit.cause), exitCode: undefined } }
-        )
-      })
+    /** Deals with a message that does not end the evaluation; gives back one that does. */
+    take: (message: FromEvaluator): Ending | undefined => {
+      switch (message._tag) {
+        case "Ask":
+          ask(message.id, message.question)
+          return undefined
+        case "Release": {
+          const fiber = asked.get(message.id)
+          if (fiber !== undefined) fork(Fiber.interrupt(fiber))
+          return undefined
+        }
+        case "Print":
+          sink(lineEvent(message.line))
+          return undefined
+        case "Derivations":
+          untold.push((realiser) => realiser.addDerivations(message.list))
+          return undefined
+        case "Fetches":
+          untold.push((realiser) => realiser.addFetches(message.list))
+          return undefined
+        default:
+          return message
+      }
     },
-    release: (id: number): void => {
-      const fiber = asked.get(id)
-      if (fiber !== undefined) fork(Fiber.interrupt(fiber))
-    },
-    /** Derivations and fetches that the realiser should know by the time it is asked. */
-    tell: (each: (realiser: Realiser["Service"]) => void): void => void untold.push(each),
     /** Opens the world where something was told and nothing asked: the caller is about to use what it told. */
     flush: Effect.suspend(() => (untold.length === 0 ? Effect.void : inWorld(Effect.void))),
     /** Interrupts what is still under way. */
@@ -90,7 +117,7 @@ export const makeQuestions = (context: Context.Context<never>, world: OpenWorld,
 }
 
 /** A traced or warning line as an event. */
-export const lineEvent = (line: ByteString): Event => ({
+const lineEvent = (line: ByteString): Event => ({
   _tag: "Message",
   level: line.startsWith("trace:") ? "trace" : "warning",
   text: toUnicode(line)
