@@ -112,7 +112,7 @@ const nixEnvironmentOf =
 /** `yix …` as a user runs it. */
 export const yixCommand = (...args: ReadonlyArray<string>): ReadonlyArray<string> => {
   if (!fs.existsSync(path.join(project, "dist/yix.js"))) throw new Error("dist/yix.js is missing: make it with 'npm run build'")
-  return [process.execPath, path.join(project, "bin/yix.js"), ...args]
+  return [path.join(project, "bin/yix"), ...args]
 }
 
 /** Runs a program to its end; milliseconds of wall clock. Fails when its exit status is not 0. */
