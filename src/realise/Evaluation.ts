@@ -83,7 +83,7 @@ export class EvaluationFailed extends Schema.TaggedError<EvaluationFailed>()("Ev
   /** Plain words with source excerpt and trace, ready for the terminal, without a leading `error:` and without a last line end. */
   rendered: Schema.String,
   /** 1, or what a failed build asks for (design: 100, 101, 102, 104). */
-  exitCode: Schema.Number
+  exitCode: Schema.Finite
 }) {
   override get message(): string {
     return this.rendered

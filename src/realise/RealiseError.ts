@@ -81,7 +81,7 @@ export class FetchFailure extends Schema.TaggedError<FetchFailure>()("FetchFailu
   /** The derivation that is this fetch, if one is. */
   what: Schema.UndefinedOr(Schema.String),
   detail: Schema.String,
-  code: Schema.Number
+  code: Schema.Finite
 }) {
   get exitCode(): number {
     return this.code

@@ -93,7 +93,7 @@ export const world = (options: {
   readonly fetch?: (
     fetch: Fetch,
     onProgress: ((progress: FetchProgress) => void) | undefined
-  ) => Effect.Effect<PathInfo, FetchError, BlobService>
+  ) => Effect.Effect<PathInfo, FetchError, BlobService | DirectoryService>
   readonly store?: typeof LocalStore.layerMemory
 }) => {
   const builder = Layer.effect(
@@ -114,7 +114,7 @@ export const world = (options: {
   )
   const fetcher = Layer.effect(
     Fetcher,
-    Effect.map(Effect.context<BlobService>(), (context) =>
+    Effect.map(Effect.context<BlobService | DirectoryService>(), (context) =>
       Fetcher.of({
         fetch: (fetch, onProgress) =>
           options.fetch === undefined

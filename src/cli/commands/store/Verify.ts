@@ -12,7 +12,7 @@ import { parsePath, pathInfoOf } from "../../StoreQueries.ts"
 import { withStore } from "../../World.ts"
 
 /** The store has damage; each was told as it was found. */
-export class StoreDamaged extends Schema.TaggedError<StoreDamaged>()("StoreDamaged", { problems: Schema.Number }) {
+export class StoreDamaged extends Schema.TaggedError<StoreDamaged>()("StoreDamaged", { problems: Schema.Finite }) {
   override get message(): string {
     return `the store has ${this.problems} problem${this.problems === 1 ? "" : "s"}; what is damaged can be removed and then built or fetched again`
   }
