@@ -71,7 +71,7 @@ describe("kept build logs", () => {
       const logs = yield* BuildLogs.BuildLogs
       yield* write(logs, [noise(4, 300_000)])
       assert.isUndefined(yield* logs.read(drvPath))
-    }).pipe(Effect.provide(BuildLogs.layerDirectory("/proc/no/such")))
+    }).pipe(Effect.provide(BuildLogs.layerDirectory("/dev/null/such")))
   )
 })
 
