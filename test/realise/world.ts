@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { BlobService } from "../../src/castore/blob/BlobService.ts"
+import type { DirectoryService } from "../../src/castore/directory/DirectoryService.ts"
 import { prepareNode } from "../../src/castore/crypto/Node.ts"
 import type { FileNode } from "../../src/castore/Node.ts"
 import type { BuildError } from "../../src/build/BuildError.ts"
