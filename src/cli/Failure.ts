@@ -40,5 +40,5 @@ const linesOf = (error: unknown, told: Set<unknown>): Array<string> => {
     return sorted.flatMap((failure) => linesOf(failure, told))
   }
   const roots = error instanceof DependencyFailed ? error.roots.flatMap((root) => linesOf(root, told)) : []
-  return [...roots, `yix: error: ${error instanceof Error ? error.message : String(error)}`]
+  return [...roots, `error: ${error instanceof Error ? error.message : String(error)}`]
 }

@@ -38,7 +38,7 @@ const presenter = CliOutput.layerPresenter({
       case "InvalidInvocation":
         return Effect.sync(() => {
           for (const line of new Set(event.errors.map((error) => error.message.replaceAll(/\s*\n\s*/g, " ").trim())))
-            tell(`yix: error: ${line}`)
+            tell(`error: ${line}`)
           tell(`Try '${event.commandPath.join(" ")} --help'.`)
         })
     }

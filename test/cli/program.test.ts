@@ -76,7 +76,7 @@ describe("yix eval", { timeout: 120_000 }, () => {
     const failing = yix(["eval", "-E", "1 + true"])
     assert.strictEqual(failing.code, 1)
     assert.strictEqual(failing.out, "")
-    assert.match(failing.err, /^yix: error: /)
+    assert.match(failing.err, /^error: /)
     for (const args of [
       ["eval", "-E", "1", "-f", "f.nix"],
       ["eval", "--json", "--raw", "-E", "1"],
@@ -264,6 +264,7 @@ describe("yix store", { timeout: 120_000 }, () => {
     const run = yix(["build", "-E", sh("d", "", "echo > $out")], { env: { XDG_DATA_HOME: path.join(directory, "plain-file") } })
     assert.strictEqual(run.code, 1)
     assert.match(run.err, /cannot use the store in '.*plain-file\/yix'.*--store/)
+    assert.match(yix(["--store", "/proc/no/such", "store", "verify"]).err, /cannot use the store in '\/proc\/no\/such'/)
   })
 })
 
