@@ -34,18 +34,34 @@ const defaultDirectory = (): string => {
   return path.join(data !== undefined && path.isAbsolute(data) ? data : path.join(os.homedir(), ".local", "share"), "yix")
 }
 
+/** As `mkdir -p`. Node 26's own never returns where a file system answers ENOENT to making a directory in one that exists, as /proc does. */
+const makeDirectories = (directory: string): void => {
+  const missing: Array<string> = []
+  let at = directory
+  for (; !fs.existsSync(at) && at !== path.dirname(at); at = path.dirname(at)) missing.push(at)
+  for (const next of missing.reverse()) {
+    try {
+      fs.mkdirSync(next)
+    } catch (error) {
+      // Another process may have been quicker.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !fs.statSync(next).isDirectory()) throw error
+    }
+  }
+}
+
 /** The store's directory, which exists afterwards. */
 const storeDirectory = Effect.flatMap(StoreDirectory, (given) =>
   Effect.suspend(() => {
     const directory = path.resolve(Option.getOrElse(given, defaultDirectory))
     try {
-      fs.mkdirSync(directory, { recursive: true })
+      makeDirectories(directory)
       fs.accessSync(directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK)
       return Effect.succeed(directory)
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
       const reasons = new Map([
         ["EACCES", "permission denied"],
+        ["ENOENT", "directories cannot be made there"],
         ["EROFS", "the file system is read-only"],
         ["ENOTDIR", "something on the way to it is not a directory"],
         ["EEXIST", "it is not a directory"],

@@ -82,7 +82,7 @@ class FileLog implements OpenLog {
   }
 
   append(bytes: Uint8Array): void {
-    for (let offset = 0; offset < bytes.length;) {
+    for (let offset = 0; offset < bytes.length && this.#fd !== undefined;) {
       const size = Math.min(bytes.length - offset, blockSize - this.#used)
       this.#block.set(bytes.subarray(offset, offset + size), this.#used)
       this.#used += size

@@ -29,7 +29,7 @@ export class LogLines {
       this.#finishLine()
       start = end + 1
     }
-    if (start < bytes.length) this.#hold(bytes.subarray(start).slice())
+    if (start < bytes.length) this.#hold(Uint8Array.from(bytes.subarray(start)))
   }
 
   /** A last line without its line end counts too. */
