@@ -11,11 +11,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { prepareNode } from "../castore/crypto/Node.ts"
-import * as BuildLogs from "../realise/BuildLogs.ts"
 import { RealiseOptions } from "../realise/Realiser.ts"
 import { withinRun } from "../realise/Sharing.ts"
-import * as LocalStore from "../store/LocalStore.ts"
 import { StoreDirectory } from "./CommonFlags.ts"
 import { withProgress } from "./Progress.ts"
 
@@ -76,7 +73,15 @@ const storeDirectory = Effect.flatMap(StoreDirectory, (given) =>
 const storeLayer = Layer.unwrap(
   Effect.gen(function* () {
     const directory = yield* storeDirectory
-    yield* Effect.promise(prepareNode)
+    const [LocalStore, BuildLogs] = yield* Effect.promise(async () => {
+      const modules = await Promise.all([
+        import("../store/LocalStore.ts"),
+        import("../realise/BuildLogs.ts"),
+        import("../castore/crypto/Node.ts")
+      ])
+      await modules[2].prepareNode()
+      return modules
+    })
     return Layer.merge(LocalStore.layerLocal(directory), BuildLogs.layerDirectory(path.join(directory, "log")))
   })
 )

@@ -1,36 +1,17 @@
 /**
- * The `yix` program: its commands, and how it ends.
+ * Where `yix` begins. Short, since it is run before the rest is loaded: the evaluator's thread starts at once where one will be needed, and scripts that only ask for
+ * the version need not wait for the rest.
  */
-import * as Effect from "effect/Effect"
-import * as Command from "effect/cli/Command"
+import { writeSync } from "node:fs"
 import manifest from "../../package.json" with { type: "json" }
-import { rewrite } from "./Argv.ts"
-import { buildCommand } from "./commands/Build.ts"
-import { derivationCommand } from "./commands/Derivation.ts"
-import { evalCommand } from "./commands/Eval.ts"
-import { instantiateCommand } from "./commands/Instantiate.ts"
-import { logCommand } from "./commands/Log.ts"
-import { runCommand } from "./commands/Run.ts"
-import { storeCommand } from "./commands/Store.ts"
-import { commonFlags } from "./CommonFlags.ts"
-import * as Platform from "./Platform.ts"
-import { ProgramArguments, splitArguments } from "./ProgramArguments.ts"
-import { runToExit } from "./Process.ts"
-import * as Usage from "./Usage.ts"
+import { startEarly } from "../realise/EvaluatorThread.ts"
 
-const yix = Command.make("yix").pipe(
-  Command.withDescription("Evaluate, fetch and build Nix expressions into a content-addressed store"),
-  Command.withSubcommands([evalCommand, buildCommand, instantiateCommand, runCommand, storeCommand, derivationCommand, logCommand]),
-  Command.withGlobalFlags(commonFlags)
-)
+const words = process.argv.slice(2)
+const evaluating: ReadonlySet<string | undefined> = new Set(["eval", "build", "instantiate"])
 
-const { own, program } = splitArguments(process.argv.slice(2))
-const argv = rewrite(own)
-
-runToExit(
-  Command.runWith(yix, { version: manifest.version })(argv).pipe(
-    Effect.provideService(ProgramArguments, program),
-    Effect.provide([Usage.layer, Platform.layer])
-  ),
-  { debug: argv.includes("--debug=true"), json: argv.includes("--log-format=json") }
-)
+if (words.length === 1 && words[0] === "--version") writeSync(1, `yix ${manifest.version}\n`)
+else {
+  if (evaluating.has(words.find((word) => !word.startsWith("-"))) && !words.includes("--help")) startEarly()
+  const { main } = await import("./Program.ts")
+  await main(words)
+}

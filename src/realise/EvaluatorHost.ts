@@ -7,41 +7,17 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
-import { MessageChannel, Worker } from "node:worker_threads"
-import type { MessagePort } from "node:worker_threads"
 import { EventSink } from "../wire/Events.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
+import { startThread, type Thread } from "./EvaluatorThread.ts"
 import type { OpenWorld, World } from "./Questions.ts"
 import { makeQuestions, withoutLabel } from "./Questions.ts"
 
-/** Deep recursion needs stack, allocation needs a young generation that it does not fill at once (measurements part II §3, §6). */
-const limits = { stackSizeMb: 256, maxYoungGenerationSizeMb: 64 }
-
 /** Milliseconds that an interrupted evaluation may take to notice. */
 const patience = 300
-
-interface Thread {
-  readonly worker: Worker
-  readonly port: MessagePort
-  readonly flags: Int32Array
-}
-
-const startThread = (): Thread => {
-  const source = import.meta.url.endsWith(".ts") ? "./EvaluatorWorker.ts" : "./EvaluatorWorker.js"
-  const channel = new MessageChannel()
-  const flags = new Int32Array(new SharedArrayBuffer(8))
-  const worker = new Worker(new URL(source, import.meta.url), {
-    workerData: { port: channel.port2, flags },
-    transferList: [channel.port2],
-    resourceLimits: limits
-  })
-  worker.unref()
-  channel.port1.unref()
-  return { worker, port: channel.port1, flags }
-}
 
 const signal = (thread: Thread): void => {
   Atomics.add(thread.flags, Flag.Signal, 1)

@@ -1,0 +1,54 @@
+/**
+ * The `yix` program: its commands and what they share. The module of a command is loaded when that command is asked for, all of them for help and for
+ * words that are no command.
+ */
+import * as Effect from "effect/Effect"
+import * as Command from "effect/cli/Command"
+import manifest from "../../package.json" with { type: "json" }
+import { rewrite } from "./Argv.ts"
+import { commonFlags } from "./CommonFlags.ts"
+import * as Platform from "./Platform.ts"
+import { runToExit } from "./Process.ts"
+import { ProgramArguments, splitArguments } from "./ProgramArguments.ts"
+import { tracingLayer } from "./Tracing.ts"
+import * as Usage from "./Usage.ts"
+
+/** What a command may need and fail with: the flags that all share, and errors with a message and perhaps an exit code. */
+type AnyCommand = Command.Command<string, unknown, unknown, { readonly message: string }, (typeof commonFlags)[number]["Identifier"]>
+
+/** In the order of the help text. */
+const commands: ReadonlyArray<readonly [name: string, load: () => Promise<AnyCommand>]> = [
+  ["eval", async () => (await import("./commands/Eval.ts")).evalCommand as unknown as AnyCommand],
+  ["build", async () => (await import("./commands/Build.ts")).buildCommand as unknown as AnyCommand],
+  ["instantiate", async () => (await import("./commands/Instantiate.ts")).instantiateCommand as unknown as AnyCommand],
+  ["run", async () => (await import("./commands/Run.ts")).runCommand as unknown as AnyCommand],
+  ["store", async () => (await import("./commands/Store.ts")).storeCommand as unknown as AnyCommand],
+  ["derivation", async () => (await import("./commands/Derivation.ts")).derivationCommand as unknown as AnyCommand],
+  ["log", async () => (await import("./commands/Log.ts")).logCommand as unknown as AnyCommand]
+]
+
+/** The command that is asked for, or all of them. Every known flag has its value in one word here, so the first other word is the command's name. */
+const load = async (argv: ReadonlyArray<string>): Promise<ReadonlyArray<AnyCommand>> => {
+  const word = argv.find((word) => !word.startsWith("-"))
+  const asked = commands.filter(([name]) => name === word)
+  return Promise.all((asked.length > 0 ? asked : commands).map(([, load]) => load()))
+}
+
+/** Runs the command line given, without program and script, and ends the process. */
+export const main = async (words: ReadonlyArray<string>): Promise<void> => {
+  const { own, program } = splitArguments(words)
+  const argv = rewrite(own)
+  const yix = Command.make("yix").pipe(
+    Command.withDescription("Evaluate, fetch and build Nix expressions into a content-addressed store"),
+    Command.withSubcommands(await load(argv)),
+    Command.provide(tracingLayer),
+    Command.withGlobalFlags(commonFlags)
+  )
+  runToExit(
+    Command.runWith(yix, { version: manifest.version })(argv).pipe(
+      Effect.provideService(ProgramArguments, program),
+      Effect.provide([Usage.layer, Platform.layer])
+    ),
+    { debug: argv.includes("--debug=true"), json: argv.includes("--log-format=json") }
+  )
+}
