@@ -5,6 +5,7 @@
  * when the build ends, fails or is interrupted. What killed processes left is removed when the layer is built.
  */
 import { availableParallelism } from "node:os"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
@@ -80,7 +81,8 @@ const validate = (request: BuildRequest): string | undefined => {
 }
 
 const make = Effect.fnUntraced(function* (options: LocalBuilderOptions) {
-  const context = yield* Effect.context<BlobService | DirectoryService>()
+  // Just these, and not the span that the layer was made in: each operation belongs to its caller.
+  const context = Context.pick(BlobService, DirectoryService)(yield* Effect.context<BlobService | DirectoryService>())
   const checkouts = yield* CheckoutCache
   const systems = options.systems ?? hostSystems()
   const slots = yield* Semaphore.make(options.slots ?? Math.max(4, availableParallelism()))
@@ -134,7 +136,8 @@ const make = Effect.fnUntraced(function* (options: LocalBuilderOptions) {
   const run = Effect.fnUntraced(function* (request: BuildRequest, { timeout, maxSilent, onLog }: BuildOptions) {
     const { run } = yield* sandbox
     const inputs = yield* Effect.forEach(request.inputs, (entry) => checkout(request, entry), { concurrency: checkoutsUnderWay })
-    const result = yield* run(request, inputs, { timeout, maxSilent, onLog, maxLog: options.maxLog ?? 0 })
+    const running = run(request, inputs, { timeout, maxSilent, onLog, maxLog: options.maxLog ?? 0 })
+    const result = yield* Effect.withSpan(running, "LocalBuilder.run")
     return yield* Effect.forEach(request.outputs, (path) => takeIn(request, result, path))
   }, Effect.scoped)
 

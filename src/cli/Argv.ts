@@ -16,6 +16,8 @@ const flags: ReadonlyArray<readonly [long: string, short: string | undefined, ki
   ["quiet", "q", "switch"],
   ["debug", undefined, "switch"],
   ["offline", undefined, "switch"],
+  ["otlp", undefined, "switch"],
+  ["trace-out", undefined, "value"],
   ["store", undefined, "value"],
   ["log-format", undefined, "value"],
   ["color", undefined, "value"],

@@ -39,8 +39,26 @@ export const Offline = GlobalFlag.Setting("offline")({
   flag: Switch("offline").pipe(Flag.withDescription("Do not use the network"))
 })
 
+export const Otlp = GlobalFlag.Setting("otlp")({
+  flag: Flag.Boolean("otlp").pipe(
+    Flag.optional,
+    Flag.withoutNegation,
+    Flag.withDescription(
+      "Send traces to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names, or to this machine's; --otlp=false: send none"
+    )
+  )
+})
+
+export const TraceOut = GlobalFlag.Setting("trace-out")({
+  flag: Flag.String("trace-out").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("Write a trace to FILE, as JSON that ui.perfetto.dev opens")
+  )
+})
+
 export const Debug = GlobalFlag.Setting("debug")({
   flag: Switch("debug").pipe(Flag.withDescription("Show JavaScript stacks of internal errors"))
 })
 
-export const commonFlags = [StoreDirectory, LogFormat, Color, Verbose, Quiet, Offline, Debug] as const
+export const commonFlags = [StoreDirectory, LogFormat, Color, Verbose, Quiet, Offline, Otlp, TraceOut, Debug] as const

@@ -6,6 +6,7 @@
  * fetches under way is the realiser's.
  */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
@@ -63,7 +64,8 @@ const encodings: ReadonlyMap<string, Compression> = new Map([
 
 const make = Effect.fnUntraced(function* (options: FetcherOptions) {
   const transfer = yield* Transfer
-  const services = yield* Effect.context<BlobService | DirectoryService>()
+  // Just these, and not the span that the layer was made in: each operation belongs to its caller.
+  const services = Context.pick(BlobService, DirectoryService)(yield* Effect.context<BlobService | DirectoryService>())
   const all = yield* Semaphore.make(options.concurrency)
   const hosts = new Map<string, Semaphore.Semaphore>()
 

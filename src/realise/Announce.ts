@@ -1,5 +1,6 @@
 /**
- * The nodes of the graph as others see them: each piece of work announces itself, its progress and its end on the event stream.
+ * The nodes of the graph as others see them: each piece of work announces itself, its progress and its end on the event stream,
+ * and is a span of the trace.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -28,9 +29,9 @@ export const announced = <A, E extends { readonly message: string }, R>(
       line: (line) => emit({ _tag: "LogLine", id, line })
     }
     emit({ _tag: "Started", id, kind, name, path })
-    return Effect.onExit(
-      Effect.suspend(() => work(reporter)),
-      (exit) => Effect.sync(() => emit(ending(id, exit)))
+    return Effect.suspend(() => work(reporter)).pipe(
+      Effect.onExit((exit) => Effect.sync(() => emit(ending(id, exit)))),
+      Effect.withSpan(`realise.${kind}`, { attributes: path === undefined ? { name } : { name, path } })
     )
   })
 

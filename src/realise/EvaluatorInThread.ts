@@ -45,7 +45,7 @@ export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
       /** Called when an answer has come; replaced while the job waits. */
       let answered: () => void = () => {}
       let unseen = 0
-      const questions = makeQuestions(context, Effect.succeed(context), sink, (id, answer) => {
+      const questions = makeQuestions(yield* Effect.context<never>(), Effect.succeed(context), sink, (id, answer) => {
         host.deliver(id, answer)
         unseen++
         answered()

@@ -128,7 +128,8 @@ const make = Effect.gen(function* () {
     })
 
   const lookup = (path: StorePath) => Effect.mapError(pathInfos.get(path), storeFailure)
-  const commit = (info: PathInfo) => Effect.mapError(pathInfos.put(info), storeFailure)
+  const commit = (info: PathInfo) =>
+    Effect.withSpan(Effect.mapError(pathInfos.put(info), storeFailure), "PathInfoService.put", { attributes: { path: info.path } })
 
   /** The derivation, from memory or the store. */
   const derivation = Effect.fnUntraced(function* (drvPath: StorePath) {
@@ -160,7 +161,8 @@ const make = Effect.gen(function* () {
     const wanted = names ?? [...drv.outputs.keys()]
     const present = yield* presentOutputs(drvPath, drv, wanted)
     if (present.size === wanted.length) return present
-    return yield* sharing.once(`derivation ${drvPath}`, makeOutputs(drvPath, drv))
+    const making = Effect.withSpan(makeOutputs(drvPath, drv), "realise.derivation", { attributes: { drvPath } })
+    return yield* sharing.once(`derivation ${drvPath}`, making)
   })
 
   /** Those of the outputs that the store has. */
@@ -365,7 +367,7 @@ const make = Effect.gen(function* () {
                 }
                 return info
               })
-            )
+            ).pipe(Effect.withSpan("realise.write-derivation", { attributes: { drvPath } }))
           )
     )
 
@@ -460,7 +462,7 @@ const make = Effect.gen(function* () {
         together(
           targets.map((target) => ({ what: target._tag === "Path" ? target.path : target.drvPath, work: realiseTarget(target) })),
           severalFailures
-        )
+        ).pipe(Effect.withSpan("Realiser.realise", { attributes: { targets: targets.length } }))
       ),
     writeDerivation: (drvPath) => Sharing.withinRun(writeDerivation(drvPath))
   } satisfies Realiser["Service"]

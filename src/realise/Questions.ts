@@ -7,6 +7,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
 import type { BlobService } from "../castore/blob/BlobService.ts"
 import type { CastoreError } from "../castore/CastoreError.ts"
 import type { DirectoryService } from "../castore/directory/DirectoryService.ts"
@@ -15,6 +17,7 @@ import type { ByteString } from "../nix/Bytes.ts"
 import { toUnicode } from "../nix/Bytes.ts"
 import type { PathInfoService } from "../store/PathInfoService.ts"
 import type { Event } from "../wire/Events.ts"
+import { shownUrl } from "../wire/HttpError.ts"
 import type { FromEvaluator, Question } from "./EvaluatorProtocol.ts"
 import { Realiser } from "./Realiser.ts"
 import type { RealiseError } from "./RealiseError.ts"
@@ -38,6 +41,26 @@ const answer = (question: Question): Effect.Effect<IoAnswer, never, World> =>
     : Effect.flatMap(Realiser, (realiser) => Effect.map(realiser.answer(question), (value): IoAnswer => ({ ok: true, value })))
   ).pipe(Effect.catch((error) => Effect.succeed(failureOf(error))))
 
+/** What a question is about, for traces. */
+const subjectOf = (question: Question): Record<string, unknown> => {
+  switch (question._tag) {
+    case "StoreRead":
+      return { path: question.path, request: question.request._tag }
+    case "EnsurePath":
+    case "AddSource":
+      return { path: question.path }
+    case "AddText":
+      return { name: question.name }
+    case "Fetch":
+      return { url: shownUrl(toUnicode(question.url)) }
+    case "Realise":
+      return {
+        count: question.elements.length,
+        first: question.elements.slice(0, 8).map((element) => (element._tag === "Path" ? element.path : element.drvPath))
+      }
+  }
+}
+
 /** The world, opened when the first question comes: an evaluation that asks for nothing far opens nothing. */
 export type OpenWorld = Effect.Effect<Context.Context<World>, { readonly message: string }>
 
@@ -56,6 +79,8 @@ export const makeQuestions = (
   reply: (id: number, answer: IoAnswer) => void
 ) => {
   const fork = Effect.runForkWith(context)
+  /** The evaluation's span. Said to each question, since the world brings along the span that it was opened in. */
+  const under = Option.match(Context.getOption(context, Tracer.ParentSpan), { onNone: () => ({}), onSome: (parent) => ({ parent }) })
   const asked = new Map<number, Fiber.Fiber<IoAnswer>>()
   /** What the realiser has not been told yet, because nothing was asked of it. */
   let untold: Array<(realiser: Realiser["Service"]) => void> = []
@@ -70,7 +95,8 @@ export const makeQuestions = (
     })
 
   const ask = (id: number, question: Question): void => {
-    const fiber = fork(Effect.catch(inWorld(answer(question)), (error) => Effect.succeed(unopened(error))))
+    const answered = Effect.withSpan(answer(question), `Question.${question._tag}`, { attributes: subjectOf(question), ...under })
+    const fiber = fork(Effect.catch(inWorld(answered), (error) => Effect.succeed(unopened(error))))
     asked.set(id, fiber)
     fiber.addObserver((exit) => {
       asked.delete(id)

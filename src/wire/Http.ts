@@ -256,7 +256,9 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
       return Effect.andThen(pause(failures.count++, error), retrying(method, failures, run))
     })
 
-  const open = Effect.fn("Http.open")(function* (request: HttpRequest): Effect.fn.Return<HttpResponse, HttpError, Scope.Scope> {
+  const open = Effect.fn("Http.open", { kind: "client" })(function* (
+    request: HttpRequest
+  ): Effect.fn.Return<HttpResponse, HttpError, Scope.Scope> {
     const method = request.method ?? "GET"
     yield* Effect.annotateCurrentSpan({ "http.request.method": method, "url.full": shownUrl(request.url) })
     const trace: Record<string, string> = {}
@@ -299,6 +301,7 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
       wanted === 0 ? answerTo(request, trace, onBody).pipe(Effect.map((a) => ({ ...a, skip: 0 }))) : openAt(offset, {})
     )
     const { answer } = begun
+    yield* Effect.annotateCurrentSpan("http.response.status_code", answer.status)
     current = answer.body
     const before = validatorsOf(answer)
     const part = answer.status === 206 ? parseContentRange(answer.headers["content-range"]) : undefined

@@ -246,7 +246,8 @@ const keyOf = (node: Node): string => {
 const sameNode = (left: Node, right: Node): boolean => left._tag === right._tag && keyOf(left) === keyOf(right)
 
 export const makeCheckoutCache = Effect.fnUntraced(function* (options: CheckoutCacheOptions) {
-  const services = yield* Effect.context<BlobService | DirectoryService>()
+  // Just these, and not the span that the layer was made in: each operation belongs to its caller.
+  const services = Context.pick(BlobService, DirectoryService)(yield* Effect.context<BlobService | DirectoryService>())
   const { directory } = options
   const nodes = new Map<string, Node>()
 
