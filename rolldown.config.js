@@ -1,11 +1,8 @@
 /** The CLI as a bundle: start-up is a third of that of the sources. Heavy subcommands stay in files of their own, loaded when used. */
-import { existsSync } from "node:fs"
 import { defineConfig } from "rolldown"
 
-const entries = { yix: "src/cli/main.ts", EvaluatorWorker: "src/realise/EvaluatorWorker.ts" }
-
 export default defineConfig({
-  input: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file))),
+  input: { yix: "src/cli/main.ts", EvaluatorBoot: "src/realise/EvaluatorBoot.ts" },
   platform: "node",
   // Found at run time where they are installed (design §7b): never part of the bundle.
   external: [/^@napi-rs\//, /^@effect\/opentelemetry/, /^@opentelemetry\//],

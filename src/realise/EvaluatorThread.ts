@@ -2,6 +2,8 @@
  * The evaluator's thread, and a head start for it: a program that knows that it will evaluate begins with `startEarly`, so that the thread boots on another core
  * while the rest of the program is still being loaded. Imports nothing of ours, since it comes before everything.
  */
+import { getCompileCacheDir } from "node:module"
+import { dirname } from "node:path"
 import { MessageChannel, Worker } from "node:worker_threads"
 import type { MessagePort } from "node:worker_threads"
 
@@ -17,11 +19,12 @@ export interface Thread {
 let early: Thread | undefined
 
 const start = (): Thread => {
-  const source = import.meta.url.endsWith(".ts") ? "./EvaluatorWorker.ts" : "./EvaluatorWorker.js"
+  const source = import.meta.url.endsWith(".ts") ? "./EvaluatorBoot.ts" : "./EvaluatorBoot.js"
+  const cache = getCompileCacheDir()
   const channel = new MessageChannel()
   const flags = new Int32Array(new SharedArrayBuffer(8))
   const worker = new Worker(new URL(source, import.meta.url), {
-    workerData: { port: channel.port2, flags },
+    workerData: { port: channel.port2, flags, compileCache: cache === undefined ? undefined : dirname(cache) },
     transferList: [channel.port2],
     resourceLimits: limits
   })
