@@ -6,6 +6,8 @@ export default defineConfig({
   platform: "node",
   // Found at run time where they are installed (design §7b): never part of the bundle.
   external: [/^@napi-rs\//, /^@effect\/opentelemetry/, /^@opentelemetry\//],
+  // The package says that its modules do nothing by being loaded; this one does.
+  treeshake: { moduleSideEffects: [{ test: /\/EvaluatorWorker\.ts$/, sideEffects: true }] },
   output: {
     dir: "dist",
     format: "esm",
