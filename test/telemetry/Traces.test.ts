@@ -1,0 +1,269 @@
+import { spawn } from "node:child_process"
+import * as fs from "node:fs"
+import * as http from "node:http"
+import type { AddressInfo } from "node:net"
+import * as os from "node:os"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+
+const program = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
+
+interface SentSpan {
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId: string | undefined
+  readonly name: string
+  readonly startTimeUnixNano: string
+  readonly endTimeUnixNano: string
+  readonly status: { readonly code: number; readonly message?: string }
+}
+
+interface Post {
+  readonly url: string | undefined
+  readonly headers: http.IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+const posts: Array<Post> = []
+const sink = http.createServer((request, response) => {
+  const pieces: Array<Buffer> = []
+  request.on("data", (piece: Buffer) => pieces.push(piece))
+  request.on("end", () => {
+    posts.push({ url: request.url, headers: request.headers, body: Buffer.concat(pieces) })
+    response.setHeader("content-type", "application/json").end("{}")
+  })
+})
+/** Takes connections and never answers. */
+const silent = http.createServer(() => {})
+const addressOf = (server: http.Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+let directory = ""
+beforeAll(async () => {
+  directory = fs.mkdtempSync(path.join(os.tmpdir(), "yix-traces-"))
+  fs.mkdirSync(path.join(directory, "home"))
+  fs.writeFileSync(path.join(directory, "e.nix"), expression)
+  for (const server of [sink, silent]) await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening))
+})
+afterAll(() => {
+  for (const server of [sink, silent]) {
+    server.closeAllConnections()
+    server.close()
+  }
+  fs.chmodSync(directory, 0o700)
+  removeTree(directory)
+})
+
+/** Store trees are read-only. */
+const removeTree = (at: string): void => {
+  if (!fs.lstatSync(at).isDirectory()) return
+  fs.chmodSync(at, 0o700)
+  for (const name of fs.readdirSync(at)) removeTree(path.join(at, name))
+  fs.rmSync(at, { recursive: true, force: true })
+}
+
+const expression = `{ salt, script ? "echo '\\"\${salt}\\"' > $out" }:
+let
+  sh = name: script: derivation { inherit name; system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-euc" script ]; };
+  left = sh "left" "echo \${salt} > $out";
+  right = sh "right" "echo \${salt} > $out";
+in sh "top" "read x < \${left}; read y < \${right}; echo \${import (sh "imported" script)} $x $y > $out"
+`
+
+interface Ran {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+  readonly milliseconds: number
+}
+
+const yix = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}, onErr: (stop: () => void) => void = () => {}) =>
+  new Promise<Ran>((ended) => {
+    const since = Date.now()
+    const child = spawn(process.execPath, [program, ...args], {
+      cwd: directory,
+      env: { PATH: process.env["PATH"], HOME: path.join(directory, "home"), ...env },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let out = ""
+    let err = ""
+    child.stdout.on("data", (piece: Buffer) => (out += piece.toString()))
+    child.stderr.on("data", (piece: Buffer) => {
+      err += piece.toString()
+      onErr(() => child.kill("SIGINT"))
+    })
+    child.on("close", (code) => ended({ code, out, err, milliseconds: Date.now() - since }))
+  })
+
+const build = (salt: string, ...more: ReadonlyArray<string>) => ["build", "e.nix", "--argstr", "salt", salt, "--no-out-link", ...more]
+
+const json = () => ({ OTEL_EXPORTER_OTLP_ENDPOINT: addressOf(sink), OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" })
+
+const sent = (): ReadonlyArray<SentSpan> =>
+  posts.flatMap(({ body }) =>
+    (
+      JSON.parse(body.toString()) as {
+        readonly resourceSpans: ReadonlyArray<{ readonly scopeSpans: ReadonlyArray<{ readonly spans: ReadonlyArray<SentSpan> }> }>
+      }
+    ).resourceSpans.flatMap((resource) => resource.scopeSpans.flatMap((scope) => scope.spans))
+  )
+
+const traceId = "0af7651916cd43dd8448eb211c80319c"
+const caller = "b7ad6b7169203331"
+
+/** One trace, and every span but the one below the caller's has its parent in it. */
+const assertConnected = (spans: ReadonlyArray<SentSpan>, root: string, above: string | undefined): void => {
+  assert.strictEqual(new Set(spans.map((span) => span.traceId)).size, 1)
+  const ids = new Set(spans.map((span) => span.spanId))
+  assert.strictEqual(ids.size, spans.length)
+  const roots = spans.filter((span) => span.parentSpanId === undefined || !ids.has(span.parentSpanId))
+  assert.deepStrictEqual(
+    roots.map((span) => [span.name, span.parentSpanId]),
+    [[root, above]]
+  )
+}
+
+/** The names from a span up to the root. */
+const ancestry = (spans: ReadonlyArray<SentSpan>, span: SentSpan): ReadonlyArray<string> => {
+  const parent = spans.find(({ spanId }) => spanId === span.parentSpanId)
+  return [span.name, ...(parent === undefined ? [] : ancestry(spans, parent))]
+}
+
+describe("traces over OTLP", { timeout: 60_000, sequential: true }, () => {
+  it("are one connected trace of a build with an import from a derivation, below the caller's span", async () => {
+    posts.length = 0
+    const run = await yix(build("one"), { ...json(), TRACEPARENT: `00-${traceId}-${caller}-01`, OTEL_EXPORTER_OTLP_HEADERS: "x-key=a%20b" })
+    assert.strictEqual(run.code, 0, run.err)
+    const spans = sent()
+    assertConnected(spans, "yix build", caller)
+    assert.strictEqual(spans[0]?.traceId, traceId)
+    assert.ok(posts.every((post) => post.url === "/v1/traces" && post.headers["x-key"] === "a b"))
+    const runs = spans.filter((span) => span.name === "LocalBuilder.run").map((span) => ancestry(spans, span).join(" < "))
+    const built = "LocalBuilder.run < LocalBuilder.build < realise.build < realise.derivation"
+    assert.deepStrictEqual(runs.toSorted(), [
+      `${built} < Question.Realise < Evaluator.run < yix build`,
+      `${built} < Realiser.realise < yix build`,
+      `${built} < realise.derivation < Realiser.realise < yix build`,
+      `${built} < realise.derivation < Realiser.realise < yix build`
+    ])
+    for (const name of ["castore.ingestPath", "PathInfoService.put"]) {
+      for (const span of spans.filter((each) => each.name === name)) assert.include(ancestry(spans, span), "realise.derivation")
+    }
+    for (const span of spans) assert.ok(BigInt(span.startTimeUnixNano) <= BigInt(span.endTimeUnixNano), span.name)
+  })
+
+  it("say what failed, and are sent when the command fails", async () => {
+    posts.length = 0
+    const run = await yix(build("two", "--argstr", "script", "exit 7"), json())
+    assert.notStrictEqual(run.code, 0)
+    const spans = sent()
+    assertConnected(spans, "yix build", undefined)
+    const failed = spans.find((span) => span.name === "LocalBuilder.run")
+    assert.strictEqual(failed?.status.code, 2)
+    assert.match(failed?.status.message ?? "", /7/)
+  })
+
+  it("are sent when the command is interrupted", async () => {
+    posts.length = 0
+    const run = await yix(build("three", "--argstr", "script", "echo begun; sleep 30"), json(), (stop) => stop())
+    assert.strictEqual(run.code, 130, run.err)
+    assertConnected(sent(), "yix build", undefined)
+  })
+
+  it("are protobuf unless JSON is asked for", async () => {
+    posts.length = 0
+    const run = await yix(["eval", "-E", "1"], { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${addressOf(sink)}/own` })
+    assert.strictEqual(run.code, 0, run.err)
+    assert.deepStrictEqual(
+      posts.map((post) => [post.url, post.headers["content-type"]]),
+      [["/own", "application/x-protobuf"]]
+    )
+    assert.ok(posts[0]?.body.includes("Evaluator.run"))
+  })
+
+  it("are not sent without an endpoint, nor when switched off", async () => {
+    posts.length = 0
+    const off: ReadonlyArray<readonly [ReadonlyArray<string>, Readonly<Record<string, string>>]> = [
+      [[], { TRACEPARENT: `00-${traceId}-${caller}-01` }],
+      [["--otlp=false"], json()],
+      [[], { ...json(), OTEL_SDK_DISABLED: "true" }],
+      [[], { ...json(), OTEL_TRACES_EXPORTER: "none" }]
+    ]
+    for (const [flags, env] of off) {
+      const run = await yix(["eval", "-E", "1 + 1", ...flags], env)
+      assert.deepStrictEqual([run.code, run.out, run.err], [0, "2\n", ""])
+    }
+    assert.strictEqual(posts.length, 0)
+    const on = await yix(["eval", "-E", "1 + 1", "--otlp"], { ...json(), OTEL_SDK_DISABLED: "true" })
+    assert.strictEqual(on.code, 0, on.err)
+    assert.strictEqual(posts.length, 1)
+  })
+
+  it("cost a second and a warning, no more, where nobody answers", async () => {
+    const plain = await yix(["eval", "-E", "1"])
+    for (const endpoint of ["http://127.0.0.1:1", addressOf(silent)]) {
+      const run = await yix(["eval", "-E", "1"], { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint })
+      assert.deepStrictEqual([run.code, run.out], [0, "1\n"])
+      assert.match(run.err, /^warning: traces could not be sent to '.*\/v1\/traces': it .*\n$/)
+      // One second of waiting; the rest is a machine with other things to do.
+      assert.isBelow(run.milliseconds, plain.milliseconds * 3 + 2500)
+    }
+  })
+
+  it("are left alone, with a warning, where the environment cannot be followed", async () => {
+    for (const env of [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4317" },
+      { OTEL_EXPORTER_OTLP_ENDPOINT: addressOf(sink), OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }
+    ]) {
+      const run = await yix(["eval", "-E", "1"], env)
+      assert.deepStrictEqual([run.code, run.out], [0, "1\n"])
+      assert.match(run.err, /^warning: no traces are sent: .*\n$/)
+    }
+  })
+})
+
+interface TraceEvent {
+  readonly name: string
+  readonly ph: string
+  readonly ts: number
+  readonly dur: number
+  readonly tid: number
+  readonly args: { readonly spanId: string; readonly parentSpanId?: string; readonly traceId: string }
+}
+
+describe("--trace-out", { timeout: 60_000 }, () => {
+  it("writes a Chrome trace whose events nest on each track", async () => {
+    const run = await yix(build("four", "--trace-out", "trace.json"))
+    assert.strictEqual(run.code, 0, run.err)
+    const { traceEvents } = JSON.parse(fs.readFileSync(path.join(directory, "trace.json"), "utf8")) as {
+      readonly traceEvents: ReadonlyArray<TraceEvent>
+    }
+    const events = traceEvents.filter((event) => event.ph === "X")
+    assert.includeMembers(
+      events.map((event) => event.name),
+      ["yix build", "Evaluator.run", "Question.Realise", "Realiser.realise", "realise.build", "LocalBuilder.run"]
+    )
+    const ids = new Set(events.map((event) => event.args.spanId))
+    assert.deepStrictEqual(
+      events.filter(({ args }) => args.parentSpanId === undefined || !ids.has(args.parentSpanId)).map((event) => event.name),
+      ["yix build"]
+    )
+    // Left and right are built at the same time, so there is more than one track.
+    assert.isAbove(new Set(events.map((event) => event.tid)).size, 1)
+    const slack = 0.01
+    for (const a of events) {
+      for (const b of events) {
+        if (a === b || a.tid !== b.tid || a.ts > b.ts) continue
+        const apart = b.ts >= a.ts + a.dur - slack
+        const within = b.ts + b.dur <= a.ts + a.dur + slack
+        assert.ok(apart || within || (a.ts === b.ts && b.dur > a.dur), `${a.name} and ${b.name} cross on track ${a.tid}`)
+      }
+    }
+  })
+
+  it("is refused before the work where the file cannot be written", async () => {
+    const run = await yix(["eval", "-E", 'builtins.trace "begun" 1', "--trace-out", "missing/trace.json"])
+    assert.deepStrictEqual([run.code, run.out], [1, ""])
+    assert.match(run.err, /^error: cannot write the trace to 'missing\/trace.json': its directory does not exist/)
+  })
+})
