@@ -188,9 +188,23 @@ export const combineExitCodes = (codes: ReadonlyArray<number>): number => {
   return special.length === 0 ? 1 : special.reduce((a, b) => a | b, 0)
 }
 
-/** The error as the answer to an evaluator's request. */
+/** Root causes and what fell with them: each error once, those that others came from before those. */
+export const rootsFirst = (error: RealiseError): ReadonlyArray<RealiseError> => {
+  const ordered = new Set<RealiseError>()
+  const visit = (one: RealiseError): void => {
+    if (one instanceof RealiseFailed) return (one.failures as ReadonlyArray<RealiseError>).forEach(visit)
+    if (one instanceof DependencyFailed) (one.roots as ReadonlyArray<RealiseError>).forEach(visit)
+    ordered.add(one)
+  }
+  visit(error)
+  return [...ordered]
+}
+
+/** The error as the answer to an evaluator's request: whoever asked for the top hears what is wrong at the bottom. */
 export const toIoFailure = (error: RealiseError): IoFailure => ({
-  message: error.message,
+  message: rootsFirst(error)
+    .map((one) => one.message)
+    .join("\n"),
   kind: error._tag,
   exitCode: error.exitCode === 1 ? undefined : error.exitCode
 })

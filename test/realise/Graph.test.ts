@@ -12,7 +12,7 @@ import { hashBytes, printHash } from "../../src/nix/Hash.ts"
 import { toBytes } from "../../src/nix/Bytes.ts"
 import type { StorePath } from "../../src/nix/StorePath.ts"
 import { BuildLogs } from "../../src/realise/BuildLogs.ts"
-import type { DependencyFailed, HashMismatch, RealiseFailed } from "../../src/realise/RealiseError.ts"
+import { type DependencyFailed, type HashMismatch, type RealiseFailed, toIoFailure } from "../../src/realise/RealiseError.ts"
 import { Realiser, RealiseOptions } from "../../src/realise/Realiser.ts"
 import { withinRun } from "../../src/realise/Sharing.ts"
 import * as LocalStore from "../../src/store/LocalStore.ts"
@@ -259,6 +259,12 @@ describe("failures", () => {
       assert.strictEqual(root.drvPath, bad.drvPath)
       assert.deepStrictEqual([root.lastLines.length, root.lastLines[0], root.lastLines.at(-1)], [25, "line 5", "line 29"])
       assert.strictEqual(error.exitCode, 100)
+      const told = toIoFailure(error)
+      assert.strictEqual(told.exitCode, 100)
+      assert.match(
+        told.message,
+        /bad\.drv': builder failed with exit code 1[^]*> line 29\n[^]*top\.drv': its input '[^]*middle\.drv' failed$/
+      )
       const log = yield* (yield* BuildLogs).read(bad.drvPath)
       assert.match(new TextDecoder().decode(log), /^line 0\n[^]*line 29\n$/)
       const left = yield* (yield* PathInfoService).get(bad.out())
