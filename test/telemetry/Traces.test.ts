@@ -118,8 +118,8 @@ const assertConnected = (spans: ReadonlyArray<SentSpan>, root: string, above: st
   assert.strictEqual(ids.size, spans.length)
   const roots = spans.filter((span) => span.parentSpanId === undefined || !ids.has(span.parentSpanId))
   assert.deepStrictEqual(
-    roots.map((span) => [span.name, span.parentSpanId]),
-    [[root, above]]
+    roots.map((span) => ({ name: span.name, parent: span.parentSpanId })),
+    [{ name: root, parent: above }]
   )
 }
 
