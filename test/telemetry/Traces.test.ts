@@ -129,7 +129,7 @@ const ancestry = (spans: ReadonlyArray<SentSpan>, span: SentSpan): ReadonlyArray
   return [span.name, ...(parent === undefined ? [] : ancestry(spans, parent))]
 }
 
-describe("traces over OTLP", { timeout: 60_000, sequential: true }, () => {
+describe("traces over OTLP", { timeout: 60_000 }, () => {
   it("are one connected trace of a build with an import from a derivation, below the caller's span", async () => {
     posts.length = 0
     const run = await yix(build("one"), { ...json(), TRACEPARENT: `00-${traceId}-${caller}-01`, OTEL_EXPORTER_OTLP_HEADERS: "x-key=a%20b" })
