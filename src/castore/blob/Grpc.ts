@@ -1,0 +1,178 @@
+/**
+ * Blobs of another process: the client of `snix.castore.v1.BlobService`.
+ *
+ * The protocol has neither ranges nor batches: a range reads the whole blob, once to verify it and keep the range, or, where the range is large, a second time to
+ * give it. Listing asks for an addition of yix, which other servers do not have.
+ */
+import { create } from "@bufbuild/protobuf"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { BlobChunkSchema, BlobService as Service } from "../../wire/gen/snix/castore/v1/rpc_blobstore_pb.ts"
+import { ListingService } from "../../wire/gen/yix/castore/v1/listing_pb.ts"
+import type { BadGrpcAddress } from "../../wire/grpc/Address.ts"
+import { type Channel, open } from "../../wire/grpc/Channel.ts"
+import { rpc } from "../../wire/grpc/Rpc.ts"
+import type { RpcFailed } from "../../wire/grpc/RpcError.ts"
+import { type CastoreError, CorruptData, MissingData } from "../CastoreError.ts"
+import * as Digest from "../Digest.ts"
+import { answered, fromFailure, isUnknown } from "../GrpcFaults.ts"
+import { BlobService, type StoredBlob } from "./BlobService.ts"
+
+const stat = rpc(Service.method.stat)
+const readBlob = rpc(Service.method.read)
+const putBlob = rpc(Service.method.put)
+const listBlobs = rpc(ListingService.method.listBlobs)
+
+/** Bytes sent in a message. */
+export const pieceSize = 256 * 1024
+/** A range up to this many bytes is kept while the blob is verified. */
+const keptRange = 8 << 20
+/** Calls under way at a time for one request. */
+const concurrency = 16
+
+/** Cut into pieces that fit a message. */
+export const cut = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
+  if (bytes.length <= pieceSize) return bytes.length === 0 ? [] : [bytes]
+  const pieces: Array<Uint8Array> = []
+  for (let at = 0; at < bytes.length; at += pieceSize) pieces.push(bytes.subarray(at, at + pieceSize))
+  return pieces
+}
+
+const join = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
+  if (pieces.length === 1) return pieces[0]!
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
+}
+
+/** Blobs over a channel. */
+export const make = (channel: Channel): BlobService["Service"] => {
+  const store = channel.peer
+
+  /** The whole blob; fails at its end when it is not what its digest says. */
+  const verified = (digest: Digest.Digest): Stream.Stream<Uint8Array, CastoreError> => {
+    if (digest === Digest.empty) return Stream.empty
+    return Stream.suspend(() => {
+      const hasher = Digest.incremental()
+      let size = 0
+      return channel.serverStream(readBlob, { ...emptyRead, digest: Digest.toBytes(digest) }).pipe(
+        Stream.mapError((error) =>
+          isUnknown(error) ? new MissingData({ store, kind: "blob", digest: Digest.toText(digest) }) : fromFailure("read a blob")(error)
+        ),
+        Stream.map(({ data }) => {
+          hasher.update(data)
+          size += data.length
+          return data
+        }),
+        Stream.filter((data) => data.length > 0),
+        Stream.concat(
+          Stream.suspend(() => {
+            const actual = hasher.end()
+            return actual === digest
+              ? Stream.empty
+              : Stream.fail(
+                  new CorruptData({ store, digest: Digest.toText(digest), detail: `its ${size} bytes are ${Digest.toText(actual)}` })
+                )
+          })
+        )
+      )
+    })
+  }
+
+  const ranged = (digest: Digest.Digest, offset: number, length: number | undefined): Stream.Stream<Uint8Array, CastoreError> => {
+    const end = length === undefined ? Infinity : offset + length
+    let at = 0
+    const part = (piece: Uint8Array): Uint8Array => {
+      const start = at
+      at += piece.length
+      return piece.subarray(Math.max(0, offset - start), Math.max(0, Math.min(piece.length, end - start)))
+    }
+    const nonEmpty = (piece: Uint8Array) => piece.length > 0
+    if (end - offset <= keptRange) {
+      return Stream.unwrap(
+        Effect.map(Stream.runCollect(verified(digest).pipe(Stream.map(part), Stream.filter(nonEmpty))), (pieces) =>
+          Stream.fromIterable(pieces)
+        )
+      )
+    }
+    return Stream.concat(
+      Stream.drain(verified(digest)),
+      Stream.suspend(() => verified(digest).pipe(Stream.map(part), Stream.filter(nonEmpty)))
+    )
+  }
+
+  const get = (digest: Digest.Digest): Effect.Effect<Option.Option<Uint8Array>, CastoreError> =>
+    Stream.runCollect(verified(digest)).pipe(
+      Effect.map((pieces) => Option.some(join(pieces))),
+      Effect.catchTag("MissingData", () => Effect.succeedNone)
+    )
+
+  const putStream = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Effect.Effect<StoredBlob, CastoreError | E, R> =>
+    Effect.suspend(() => {
+      const hasher = Digest.incremental()
+      let size = 0
+      const chunks = bytes.pipe(
+        Stream.flatMap((piece) => Stream.fromIterable(cut(piece))),
+        Stream.map((data) => {
+          hasher.update(data)
+          size += data.length
+          return create(BlobChunkSchema, { data })
+        })
+      )
+      return channel.clientStream(putBlob, chunks).pipe(
+        Effect.mapError((error) => (isRpcFailed(error) ? fromFailure("store a blob")(error) : error)),
+        Effect.flatMap((answer) =>
+          Effect.flatMap(
+            answered(channel, "store a blob", () => Digest.fromBytes(answer.digest)),
+            (digest) => {
+              const own = hasher.end()
+              return digest === own
+                ? Effect.succeed({ digest, size })
+                : Effect.fail(
+                    new CorruptData({ store, digest: Digest.toText(own), detail: `the server stored it as ${Digest.toText(digest)}` })
+                  )
+            }
+          )
+        )
+      )
+    })
+
+  return BlobService.of({
+    has: (digest) =>
+      digest === Digest.empty
+        ? Effect.succeed(true)
+        : channel.unary(stat, { ...emptyStat, digest: Digest.toBytes(digest) }).pipe(
+            Effect.as(true),
+            Effect.catch((error) => (isUnknown(error) ? Effect.succeed(false) : Effect.fail(fromFailure("look for a blob")(error))))
+          ),
+    get,
+    getMany: (digests) => Effect.forEach(digests, get, { concurrency }),
+    read: (digest, range) =>
+      (range?.offset ?? 0) === 0 && range?.length === undefined ? verified(digest) : ranged(digest, range?.offset ?? 0, range?.length),
+    putMany: (blobs) =>
+      Effect.forEach(blobs, (bytes) => Effect.map(putStream(Stream.succeed(bytes)), ({ digest }) => digest), { concurrency }),
+    putStream,
+    list: () =>
+      channel.serverStream(listBlobs, create(ListingService.method.listBlobs.input)).pipe(
+        Stream.mapError(fromFailure("list blobs")),
+        Stream.mapEffect(({ digests }) => answered(channel, "list blobs", () => digests.map(Digest.fromBytes))),
+        Stream.flattenIterable
+      )
+  })
+}
+
+const emptyStat = create(Service.method.stat.input)
+const emptyRead = create(Service.method.read.input)
+
+const isRpcFailed = (error: unknown): error is RpcFailed =>
+  typeof error === "object" && error !== null && "_tag" in error && error._tag === "RpcFailed"
+
+/** Blobs of the server at `address` (`wire/grpc/Address.ts`). */
+export const layer = (address: string): Layer.Layer<BlobService, BadGrpcAddress | RpcFailed> =>
+  Layer.effect(BlobService, Effect.map(open(address), make))
