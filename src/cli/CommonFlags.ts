@@ -12,9 +12,9 @@ export const StoreDirectory = GlobalFlag.Setting("store")({
 })
 
 export const LogFormat = GlobalFlag.Setting("log-format")({
-  flag: Flag.Literals("log-format", ["auto", "plain", "json"]).pipe(
+  flag: Flag.Literals("log-format", ["auto", "tree", "plain", "json"]).pipe(
     Flag.withDefault("auto"),
-    Flag.withDescription("How progress is shown on standard error")
+    Flag.withDescription("How progress is shown on standard error (auto: a tree on a terminal, else plain lines)")
   )
 })
 

@@ -53,14 +53,17 @@ export const printLine = (text: ByteString): Effect.Effect<void, OutputClosed> =
 /** A Unicode text (JSON, help) and a line end. */
 export const printTextLine = (text: string): Effect.Effect<void, OutputClosed> => printBytes(encoder.encode(`${text}\n`))
 
-/** Lines for the user on standard error. Lost when nobody listens: that is no reason to fail. */
-export const tell = (text: string): void => {
+/** A text for the user on standard error, as it is. Lost when nobody listens: that is no reason to fail. */
+export const tellPart = (text: string): void => {
   try {
-    writeAll(2, encoder.encode(`${text}\n`))
+    writeAll(2, encoder.encode(text))
   } catch {
     // Standard error is closed.
   }
 }
+
+/** Lines for the user on standard error. */
+export const tell = (text: string): void => tellPart(`${text}\n`)
 
 // Colour and other SGR sequences may pass; anything else that a terminal obeys (cursor, title, clipboard, control characters) may not.
 const obeyed = /\x1b\[[0-9;]*m|\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]/g

@@ -8,6 +8,7 @@ import * as net from "node:net"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { tellFailure } from "./Failure.ts"
+import { version } from "../telemetry/JsonProgress.ts"
 import { tell } from "./Output.ts"
 
 const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
@@ -37,7 +38,7 @@ export const runToExit = (program: Effect.Effect<void, unknown>, options: { read
     const told = tellFailure(exit.cause, options.debug)
     if (received !== undefined) process.exit(statuses[received])
     if (options.json && told.lines.length > 0) {
-      tell(JSON.stringify({ event: "error", time: Date.now(), message: told.lines.join("\n"), exitCode: told.exitCode }))
+      tell(JSON.stringify({ event: "error", version, time: Date.now(), message: told.lines.join("\n"), exitCode: told.exitCode }))
     } else for (const line of told.lines) tell(line)
     process.exit(told.exitCode)
   })

@@ -1,21 +1,27 @@
 /**
- * Shows what happens on standard error, as the common flags say.
+ * Shows what happens on standard error, as the common flags say: as a tree on a terminal, else as lines.
  */
 import * as Effect from "effect/Effect"
+import { type Display, withDisplay } from "../telemetry/Display.ts"
 import * as JsonProgress from "../telemetry/JsonProgress.ts"
+import * as LiveProgress from "../telemetry/LiveProgress.ts"
 import * as PlainProgress from "../telemetry/PlainProgress.ts"
-import { EventSink } from "../wire/Events.ts"
 import { LogFormat, Quiet, Verbose } from "./CommonFlags.ts"
 import { harmless, tell } from "./Output.ts"
-import { colorWanted } from "./Terminal.ts"
+import { colorWanted, liveTerminal, showsUnicode } from "./Terminal.ts"
 
 /** Runs `use` with its events shown. */
 export const withProgress = Effect.fnUntraced(function* <A, E, R>(use: Effect.Effect<A, E, R>) {
   const color = yield* colorWanted
   const verbosity = (yield* Quiet) ? 0 : 1 + (yield* Verbose).length
-  const sink =
-    (yield* LogFormat) === "json"
-      ? JsonProgress.make(tell)
-      : PlainProgress.make({ verbosity, color, write: tell, harmless: (text) => harmless(text, color) })
-  return yield* Effect.provideService(use, EventSink, sink)
+  const format = yield* LogFormat
+  const terminal = verbosity > 0 && (format === "auto" || format === "tree") ? liveTerminal() : undefined
+  const display = (now: () => number): Display => {
+    if (format === "json") return { emit: JsonProgress.make(tell, now), every: 60_000, tick: () => {}, end: () => {} }
+    const safely = (text: string) => harmless(text, color)
+    return terminal === undefined
+      ? PlainProgress.make({ verbosity, color, write: tell, harmless: safely }, now)
+      : LiveProgress.make({ verbosity, color, unicode: showsUnicode(), harmless: safely, terminal }, now)
+  }
+  return yield* withDisplay(display, use)
 })

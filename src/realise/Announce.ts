@@ -5,7 +5,9 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { toUnicode } from "../nix/Bytes.ts"
 import { type Event, EventSink, type WorkKind } from "../wire/Events.ts"
+import type { EvaluationJob } from "./Evaluation.ts"
 
 let lastId = 0
 
@@ -33,6 +35,23 @@ export const announced = <A, E extends { readonly message: string }, R>(
       Effect.onExit((exit) => Effect.sync(() => emit(ending(id, exit)))),
       Effect.withSpan(`realise.${kind}`, { attributes: path === undefined ? { name } : { name, path } })
     )
+  })
+
+/** Runs an evaluation, named after its file. */
+export const evaluating = <A, E extends { readonly message: string }, R>(
+  job: EvaluationJob,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  announced("evaluate", job.source._tag === "File" ? toUnicode(job.source.path) : "an expression", undefined, () => work)
+
+/** Runs the build of a derivation, from the wait for its inputs on, between `Planned` and, where it did not come to an end, `Dropped`. */
+export const planned = <A, E, R>(
+  plan: { readonly path: string; readonly name: string; readonly inputs: ReadonlyArray<string> },
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.flatMap(EventSink, (emit) => {
+    emit({ _tag: "Planned", ...plan })
+    return Effect.onExit(work, (exit) => Effect.sync(() => Exit.isFailure(exit) && emit({ _tag: "Dropped", path: plan.path })))
   })
 
 const ending = <A, E extends { readonly message: string }>(id: number, exit: Exit.Exit<A, E>): Event => {

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import { EventSink } from "../wire/Events.ts"
+import { evaluating } from "./Announce.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
@@ -125,7 +126,7 @@ const make = Effect.fnUntraced(function* (world: OpenWorld) {
       )
     )
   })
-  return Evaluator.of({ run: (job) => Semaphore.withPermit(one)(run(job)) })
+  return Evaluator.of({ run: (job) => Semaphore.withPermit(one)(evaluating(job, run(job))) })
 })
 
 /** The evaluator over the realiser and the stores around it. */

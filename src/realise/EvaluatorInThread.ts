@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { EventSink } from "../wire/Events.ts"
+import { evaluating } from "./Announce.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
 import { EvaluationHost } from "./EvaluationHost.ts"
@@ -79,6 +80,6 @@ export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
       const done: EvaluationResult = yield* body.pipe(Effect.ensuring(questions.close))
       return done
     })
-    return Evaluator.of({ run })
+    return Evaluator.of({ run: (job) => evaluating(job, run(job)) })
   })
 )

@@ -31,7 +31,7 @@ import { type LeaseHolder, Leases } from "../store/Leases.ts"
 import type { PathInfo } from "../store/PathInfo.ts"
 import { PathInfoService } from "../store/PathInfoService.ts"
 import { EventSink } from "../wire/Events.ts"
-import { announced } from "./Announce.ts"
+import { announced, planned } from "./Announce.ts"
 import { buildDerivation, type BuildServices } from "./BuildDerivation.ts"
 import { BuildLogs } from "./BuildLogs.ts"
 import { Known } from "./Known.ts"
@@ -192,9 +192,16 @@ const make = Effect.gen(function* () {
       const detail = `the built-in builder '${drv.builder.slice("builtin:".length)}' is not supported`
       return yield* new DerivationFailed({ drvPath, reason: "unsupported", detail, lastLines: [], logged: false })
     }
-    const closure = yield* needInputs(drvPath, drv)
-    return yield* leased("build", drvPath, presentAll(drvPath, drv), buildAndCommit(drvPath, drv, closure))
+    // Another process may have built it while this one waited for the lease.
+    const present = Effect.tap(presentAll(drvPath, drv), (found) => (found === undefined ? Effect.void : reused(drvPath, found)))
+    return yield* planned(
+      { path: drvPath, name: drv.name, inputs: [...drv.inputDerivations.keys()] },
+      Effect.flatMap(needInputs(drvPath, drv), (closure) => leased("build", drvPath, present, buildAndCommit(drvPath, drv, closure)))
+    )
   })
+
+  const reused = (drvPath: StorePath, outputs: Outputs) =>
+    Effect.map(EventSink, (emit) => emit({ _tag: "Reused", path: drvPath, outputs: [...outputs.values()].map((info) => info.path) }))
 
   const presentAll = (drvPath: StorePath, drv: Derivation) =>
     Effect.map(presentOutputs(drvPath, drv, drv.outputs.keys()), (present) => (present.size === drv.outputs.size ? present : undefined))

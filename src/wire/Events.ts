@@ -1,10 +1,13 @@
 /**
  * What happens, as one stream of events: progress displays, JSON logs and traces read only this. Emitting never blocks and never fails.
+ *
+ * Pieces of work have numbers, which mean nothing outside of one process. `Started` is the first that is heard of a number, one of `Done`, `Failed` and `Cancelled` the
+ * last. Derivations that will be built are announced by their paths before, with the edges of the graph: `Planned`, and later `Started`, `Reused` or `Dropped`.
  */
 import * as Context from "effect/Context"
 
-/** The kinds of work in the realise graph. */
-export type WorkKind = "substitute" | "fetch" | "build" | "add-source"
+/** The kinds of work: those of the realise graph, and the evaluation that asks for it. */
+export type WorkKind = "substitute" | "fetch" | "build" | "add-source" | "evaluate"
 
 export type Event =
   | { readonly _tag: "Started"; readonly id: number; readonly kind: WorkKind; readonly name: string; readonly path: string | undefined }
@@ -15,6 +18,12 @@ export type Event =
   | { readonly _tag: "Done"; readonly id: number }
   | { readonly _tag: "Failed"; readonly id: number; readonly message: string }
   | { readonly _tag: "Cancelled"; readonly id: number }
+  /** A derivation must be built (`path`: its `.drv`) once its inputs, derivations too, are there. */
+  | { readonly _tag: "Planned"; readonly path: string; readonly name: string; readonly inputs: ReadonlyArray<string> }
+  /** A planned derivation will not be built: one of its inputs failed, or nobody needs it any more. */
+  | { readonly _tag: "Dropped"; readonly path: string }
+  /** Wanted outputs of a derivation (`path`) were in the store. Told each time that one asks, also of what was made a moment ago. */
+  | { readonly _tag: "Reused"; readonly path: string; readonly outputs: ReadonlyArray<string> }
   /** A remark for the user that belongs to no node: a trace line, a warning. */
   | { readonly _tag: "Message"; readonly level: "info" | "warning" | "trace" | "debug"; readonly text: string }
 
