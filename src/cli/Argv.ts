@@ -55,7 +55,12 @@ const flags: ReadonlyArray<readonly [long: string, short: string | undefined, ki
   ["recursive", "R", "switch"],
   ["long", "l", "switch"],
   ["closure", undefined, "switch"],
-  ["writable", undefined, "switch"]
+  ["writable", undefined, "switch"],
+  ["from", undefined, "value"],
+  ["to", undefined, "value"],
+  ["trusted-public-key", undefined, "value"],
+  ["no-check-sigs", undefined, "switch"],
+  ["http", undefined, "value"]
 ]
 
 interface Known {

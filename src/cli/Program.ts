@@ -24,7 +24,9 @@ const commands: ReadonlyArray<readonly [name: string, load: () => Promise<AnyCom
   ["run", async () => (await import("./commands/Run.ts")).runCommand as unknown as AnyCommand],
   ["store", async () => (await import("./commands/Store.ts")).storeCommand as unknown as AnyCommand],
   ["derivation", async () => (await import("./commands/Derivation.ts")).derivationCommand as unknown as AnyCommand],
-  ["log", async () => (await import("./commands/Log.ts")).logCommand as unknown as AnyCommand]
+  ["log", async () => (await import("./commands/Log.ts")).logCommand as unknown as AnyCommand],
+  ["copy", async () => (await import("./commands/Copy.ts")).copyCommand as unknown as AnyCommand],
+  ["serve", async () => (await import("./commands/Serve.ts")).serveCommand as unknown as AnyCommand]
 ]
 
 /** The command that is asked for, or all of them. Every known flag has its value in one word here, so the first other word is the command's name. */

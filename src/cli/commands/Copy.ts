@@ -1,0 +1,55 @@
+/**
+ * `yix copy`: brings paths with all that they refer to from a binary cache, or to one.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { BlobService } from "../../castore/blob/BlobService.ts"
+import { DirectoryService } from "../../castore/directory/DirectoryService.ts"
+import { copyClosure } from "../../store/Copy.ts"
+import { PathInfoService } from "../../store/PathInfoService.ts"
+import { trustFlags, trustedKeysOf } from "../Caches.ts"
+import { printLine } from "../Output.ts"
+import { parsePath } from "../StoreQueries.ts"
+import { UsageError } from "../Usage.ts"
+import { withStore } from "../World.ts"
+
+export const copyCommand = Command.make(
+  "copy",
+  {
+    paths: Argument.String("PATH").pipe(
+      Argument.atLeast(1),
+      Argument.withDescription("Store paths; all that they refer to is copied, too")
+    ),
+    from: Flag.String("from").pipe(
+      Flag.optional,
+      Flag.withMetavar("URL"),
+      Flag.withDescription("The binary cache to copy from: http://, https:// or file:///")
+    ),
+    to: Flag.String("to").pipe(Flag.optional, Flag.withMetavar("URL"), Flag.withDescription("The binary cache to copy to")),
+    ...trustFlags
+  },
+  Effect.fn("yix copy")(function* (input) {
+    const { from, to } = input
+    const url = Option.orElse(from, () => to)
+    if (Option.isNone(url) || (Option.isSome(from) && Option.isSome(to))) {
+      return yield* new UsageError({ detail: "name one cache, by --from URL or by --to URL" })
+    }
+    const paths = yield* Effect.forEach(input.paths, parsePath)
+    const trustedKeys = yield* trustedKeysOf(input)
+    const [NixCache, Http] = yield* Effect.promise(() =>
+      Promise.all([import("../../store/pathinfo/NixCache.ts"), import("../../wire/Http.ts")])
+    )
+    yield* withStore(
+      Effect.gen(function* () {
+        const castore = { blobs: yield* BlobService, directories: yield* DirectoryService }
+        const store = { pathInfos: yield* PathInfoService, ...castore }
+        const cache = { pathInfos: yield* NixCache.make({ url: url.value, trustedKeys }), ...castore }
+        const copied = yield* Option.isSome(from) ? copyClosure(paths, cache, store) : copyClosure(paths, store, cache)
+        for (const info of copied) yield* printLine(info.path)
+      }).pipe(Effect.provide(Http.layer()))
+    )
+  })
+).pipe(Command.withDescription("Copy paths with all that they refer to from or to a binary cache; prints what was copied"))

@@ -1,0 +1,237 @@
+/**
+ * Path infos of a Nix binary cache, over http, https or in a directory (`file:`).
+ *
+ * A narinfo is believed only when it is about the path that was asked for and a trusted key signed it (or the path is content-addressed and the content proves to
+ * be that). Then its NAR is fetched, unpacked and taken into the blob and directory services given here, and must have the hash and size that were signed.
+ * 404 and 403 mean that the cache does not have the path. `put` uploads NAR and narinfo; what a cache holds cannot be listed.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { BlobService } from "../../castore/blob/BlobService.ts"
+import { type CastoreError, isCastoreError, StoreUnavailable } from "../../castore/CastoreError.ts"
+import { DirectoryService } from "../../castore/directory/DirectoryService.ts"
+import { ingestNar } from "../../castore/ingest/Nar.ts"
+import * as Base32 from "../../nix/Base32.ts"
+import { fromBytes, toBytes } from "../../nix/Bytes.ts"
+import * as Crypto from "../../nix/Crypto.ts"
+import { printHash } from "../../nix/Hash.ts"
+import type { PublicKey } from "../../nix/Keys.ts"
+import { NarError } from "../../nix/Nar.ts"
+import { type NarInfo, narInfoLimit, parseNarInfo, printNarInfo, verifyNarInfo } from "../../nix/NarInfo.ts"
+import { hashPart, type StorePath, storeDir } from "../../nix/StorePath.ts"
+import { type Compression, decompress, ExpandsTooFar } from "../../wire/Decompress.ts"
+import type { Http } from "../../wire/Http.ts"
+import { hasItsContent } from "../ContentCheck.ts"
+import { render } from "../Nar.ts"
+import type { PathInfo } from "../PathInfo.ts"
+import { PathInfoService } from "../PathInfoService.ts"
+import { check } from "./Rules.ts"
+import { isContentAddressed } from "../Signing.ts"
+import { openTransport } from "./NixCacheTransport.ts"
+
+/** What a cache says of a path is not to be believed or not to be used. The cause of a `StoreUnavailable`. */
+export class CacheRefused extends Schema.TaggedError<CacheRefused>()("CacheRefused", {
+  /** The path or hash part that was asked for. */
+  path: Schema.String,
+  reason: Schema.Literals(["narinfo", "unsigned", "nar", "compression", "store directory", "listing"]),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    switch (this.reason) {
+      case "unsigned":
+        return `'${this.path}' is not signed by a trusted key (${this.detail}); trust its signer with --trusted-public-key NAME:KEY, if you know it`
+      case "narinfo":
+        return `its narinfo of '${this.path}' cannot be used: ${this.detail}`
+      case "nar":
+        return `its NAR of '${this.path}' is not what its narinfo says: ${this.detail}; the cache is damaged or lies`
+      default:
+        return this.detail
+    }
+  }
+}
+
+export interface NixCacheOptions {
+  /** `http:`, `https:` or `file:`; what follows a `?` is ignored. */
+  readonly url: string
+  /** Whose signatures count. `undefined`: nobody's is needed, the cache itself is trusted. */
+  readonly trustedKeys: ReadonlyArray<PublicKey> | undefined
+}
+
+const unpackers: ReadonlyMap<string, Compression> = new Map(
+  (["none", "gzip", "bzip2", "xz", "zstd", "br"] as const).map((name) => [name, name])
+)
+
+const sameBytes = (left: Uint8Array, right: Uint8Array): boolean =>
+  left.length === right.length && left.every((byte, i) => byte === right[i])
+
+const sriOf = (digest: Uint8Array): string => printHash({ algorithm: "sha256", digest }, "sri")
+
+const hashPartForm = /^[0-9a-df-np-sv-z]{32}$/
+
+export const make = Effect.fnUntraced(function* (
+  options: NixCacheOptions
+): Effect.fn.Return<PathInfoService["Service"], StoreUnavailable, Http | BlobService | DirectoryService> {
+  const url = options.url.replace(/[?#].*$/, "").replace(/\/+$/, "")
+  const transport = yield* openTransport(url)
+  const services = Context.make(BlobService, yield* BlobService).pipe(Context.add(DirectoryService, yield* DirectoryService))
+  const unavailable =
+    (operation: string) =>
+    (cause: unknown): CastoreError =>
+      isCastoreError(cause) ? cause : new StoreUnavailable({ store: url, operation, cause })
+
+  /** That the cache is one for our store directory; asked once, and again only when asking failed. */
+  const [checkCache, forget] = yield* Effect.cachedInvalidateWithTTL(
+    Effect.gen(function* () {
+      const bytes = yield* transport.read("nix-cache-info", 64 * 1024)
+      if (Option.isNone(bytes)) return
+      const directory = /^StoreDir:\s*(\S+)\s*$/m.exec(fromBytes(bytes.value))?.[1]
+      if (directory === undefined || directory === storeDir) return
+      const detail = `it is a cache for the store directory '${directory}', not '${storeDir}'`
+      return yield* new CacheRefused({ path: url, reason: "store directory", detail })
+    }),
+    "7 days"
+  )
+  const usable = Effect.tapError(checkCache, () => forget)
+
+  const narInfoOf = Effect.fnUntraced(function* (part: string) {
+    if (!hashPartForm.test(part)) return Option.none<NarInfo>()
+    yield* usable
+    const bytes = yield* transport.read(`${part}.narinfo`, narInfoLimit)
+    if (Option.isNone(bytes)) return Option.none<NarInfo>()
+    return Option.some(
+      yield* Effect.try({
+        try: () => parseNarInfo(bytes.value, part),
+        catch: (error) =>
+          new CacheRefused({ path: part, reason: "narinfo", detail: error instanceof Error ? error.message : String(error) })
+      })
+    )
+  })
+
+  /** The NAR, taken in and compared with what was said of it. */
+  const takeIn = Effect.fnUntraced(function* (told: NarInfo) {
+    const refuse = (detail: string) => new CacheRefused({ path: told.path, reason: "nar", detail })
+    const compression = unpackers.get(told.compression)
+    if (compression === undefined) {
+      const detail = `the NAR of '${told.path}' is compressed by ${told.compression}, which is not known here`
+      return yield* new CacheRefused({ path: told.path, reason: "compression", detail })
+    }
+    return yield* Effect.scoped(
+      Effect.gen(function* () {
+        const file = yield* transport.open(told.url)
+        if (Option.isNone(file)) return yield* refuse(`there is nothing at '${told.url}'`)
+        const nar = file.value.pipe(decompress({ source: told.url, compression, maxBytes: told.narSize }))
+        const ingested = yield* ingestNar(nar, { sizeLimit: told.narSize }).pipe(
+          Effect.mapError((error) => (error instanceof NarError || error instanceof ExpandsTooFar ? refuse(error.message) : error))
+        )
+        if (ingested.narSize !== told.narSize) return yield* refuse(`it has ${ingested.narSize} bytes instead of ${told.narSize}`)
+        if (!sameBytes(ingested.narHash, told.narHash)) {
+          return yield* refuse(`its hash is ${sriOf(ingested.narHash)} instead of ${sriOf(told.narHash)}`)
+        }
+        return ingested
+      })
+    )
+  })
+
+  const fetchInfo = Effect.fnUntraced(function* (told: NarInfo) {
+    const { path, references, signatures, deriver, ca, narHash, narSize } = told
+    const draft: PathInfo = {
+      ...{ path, references, signatures, deriver, ca, narHash, narSize },
+      node: { _tag: "Symlink", target: "unknown" },
+      registrationTime: Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    }
+    const unsigned = () => {
+      const signers = signatures.map((signature) => signature.slice(0, Math.max(0, signature.indexOf(":"))))
+      const detail = signers.length === 0 ? "it has no signature" : `it has signatures of ${signers.join(", ")}`
+      return new CacheRefused({ path, reason: "unsigned", detail })
+    }
+    const keys = options.trustedKeys
+    const vouched = keys === undefined || verifyNarInfo(told, keys) !== undefined
+    // Before anything is fetched: what nobody trusted has signed must at least claim to be content-addressed.
+    if (!vouched && !isContentAddressed(draft)) return yield* unsigned()
+    const { node } = yield* takeIn(told)
+    const info = { ...draft, node }
+    if (!vouched && !(yield* hasItsContent(info))) return yield* unsigned()
+    yield* Effect.try({ try: () => check(info), catch: (error) => error as CastoreError })
+    return info
+  })
+
+  const getByHashPart = Effect.fn("NixCache.get")(function* (part: string): Effect.fn.Return<Option.Option<PathInfo>, CastoreError> {
+    yield* Effect.annotateCurrentSpan({ "yix.cache": url, "yix.hash_part": part })
+    return yield* Effect.flatMap(narInfoOf(part), (told) =>
+      Option.isNone(told) ? Effect.succeedNone : Effect.map(fetchInfo(told.value), Option.some)
+    ).pipe(Effect.provideContext(services), Effect.mapError(unavailable(`give the path with hash part ${part}`)))
+  })
+
+  const get = Effect.fnUntraced(function* (path: StorePath): Effect.fn.Return<Option.Option<PathInfo>, CastoreError> {
+    return yield* Effect.flatMap(narInfoOf(hashPart(path)), (told) =>
+      Option.isNone(told)
+        ? Effect.succeedNone
+        : told.value.path === path
+          ? Effect.map(fetchInfo(told.value), Option.some)
+          : Effect.fail(new CacheRefused({ path, reason: "narinfo", detail: `it is about '${told.value.path}'` }))
+    ).pipe(
+      Effect.provideContext(services),
+      Effect.mapError(unavailable(`give '${path}'`)),
+      Effect.withSpan("NixCache.get", { attributes: { "yix.cache": url, "yix.path": path } })
+    )
+  })
+
+  /** The NAR as it is uploaded: a tree that changed since its hash was computed breaks the upload off. */
+  const checkedNar = (info: PathInfo) =>
+    Stream.suspend(() => {
+      const hasher = Crypto.hasher("sha256")
+      const nar = Stream.map(render(info.node), (piece) => {
+        hasher.update(piece)
+        return piece
+      })
+      const end = Stream.suspend(() =>
+        sameBytes(hasher.digest(), info.narHash)
+          ? Stream.empty
+          : Stream.fail(
+              new CacheRefused({ path: info.path, reason: "nar", detail: "the tree here has another NAR hash than its path info says" })
+            )
+      )
+      return Stream.concat(nar, end)
+    }).pipe(Stream.provideContext(services))
+
+  const put = Effect.fn("NixCache.put")(function* (info: PathInfo): Effect.fn.Return<PathInfo, CastoreError> {
+    yield* Effect.annotateCurrentSpan({ "yix.cache": url, "yix.path": info.path })
+    yield* Effect.try({ try: () => check(info), catch: (error) => error as CastoreError })
+    return yield* Effect.gen(function* () {
+      yield* usable
+      const narFile = `nar/${Base32.encode(info.narHash)}.nar`
+      yield* transport.write(narFile, checkedNar(info), info.narSize)
+      const text = printNarInfo({
+        ...info,
+        url: narFile,
+        compression: "none",
+        fileHash: { algorithm: "sha256", digest: info.narHash },
+        fileSize: info.narSize,
+        system: undefined,
+        unknownKeys: []
+      })
+      const bytes = toBytes(text)
+      yield* transport.write(`${hashPart(info.path)}.narinfo`, Stream.succeed(bytes), bytes.length)
+      return info
+    }).pipe(Effect.mapError(unavailable(`take '${info.path}'`)))
+  })
+
+  const unlisted = Stream.fail(
+    new StoreUnavailable({
+      store: url,
+      operation: "list its paths",
+      cause: new CacheRefused({ path: url, reason: "listing", detail: "a binary cache cannot be listed; name the paths that you want" })
+    })
+  )
+
+  return PathInfoService.of({ get, getByHashPart, put, paths: () => unlisted, list: () => unlisted })
+})
+
+/** The cache as the path-info service; NARs go to the blob and directory services around it. */
+export const layer = (options: NixCacheOptions): Layer.Layer<PathInfoService, StoreUnavailable, Http | BlobService | DirectoryService> =>
+  Layer.effect(PathInfoService, make(options))
