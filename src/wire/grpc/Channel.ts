@@ -20,7 +20,7 @@ import { current, traceHeader } from "./TraceHeaders.ts"
 export const messageLimit = 64 << 20
 
 /** Milliseconds that an eager connection may take. */
-const connectLimit = 20_000
+const connectLimit = 5000
 
 export interface Channel {
   /** The address as it was given, for messages. */
