@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import type { BlobService } from "../../castore/blob/BlobService.ts"
 import type { CastoreError } from "../../castore/CastoreError.ts"
 import type { DirectoryService } from "../../castore/directory/DirectoryService.ts"
+import type { Ingested } from "../../castore/ingest/FileSystem.ts"
 import * as Base32 from "../../nix/Base32.ts"
 import { toBytes } from "../../nix/Bytes.ts"
 import { printNarInfo } from "../../nix/NarInfo.ts"
@@ -20,6 +21,7 @@ import type { PathInfo } from "../../store/PathInfo.ts"
 import { PathInfoService } from "../../store/PathInfoService.ts"
 import { type Answer, type Asked, type BodyError, text } from "./Answer.ts"
 import { parseRange } from "./ByteRange.ts"
+import { storedXz, storedXzSize } from "./StoredXz.ts"
 import * as Uploads from "./Uploads.ts"
 
 export interface BinaryCacheOptions {
@@ -76,6 +78,13 @@ const narAnswer = (info: PathInfo, asked: Asked): Answer => {
   return { status: 206, headers: { ...headers, "content-range": contentRange }, length, body: renderRange(info.node, offset, length) }
 }
 
+/** What was uploaded, for the client that remembers the address it had then. */
+const uploadAnswer = ({ node, narSize }: Ingested, xz: boolean): Answer => {
+  const headers = { "content-type": "application/x-nix-nar" }
+  if (!xz) return { status: 200, headers, length: narSize, body: render(node) }
+  return { status: 200, headers, length: storedXzSize(narSize), body: storedXz(render(node), narSize) }
+}
+
 /** The routes over the store. */
 export const make = Effect.fnUntraced(function* (options: BinaryCacheOptions = {}): Effect.fn.Return<Routes, never, PathInfoService> {
   const pathInfos = yield* PathInfoService
@@ -100,6 +109,8 @@ export const make = Effect.fnUntraced(function* (options: BinaryCacheOptions = {
       const found = yield* pathInfos.getByHashPart(asNar[1]!)
       return Option.isNone(found) || Base32.encode(found.value.narHash) !== asNar[2] ? absent : narAnswer(found.value, asked)
     }
+    const upload = uploads.uploaded(path.slice(1))
+    if (upload !== undefined) return uploadAnswer(upload, path.endsWith(".xz"))
     const asListing = listingPath.exec(path)
     if (asListing !== null) {
       const found = yield* pathInfos.getByHashPart(asListing[1]!)

@@ -37,6 +37,8 @@ const remembered = 4096
 interface Upload extends Ingested {
   readonly fileHash: Uint8Array
   readonly fileSize: number
+  /** A narinfo for it was accepted. */
+  accepted: boolean
 }
 
 const compressions: ReadonlyMap<string, Compression | "auto"> = new Map([
@@ -112,7 +114,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly narLimit?: 
     const fileHash = Uint8Array.from(hasher.digest())
     if (Base32.encode(fileHash) !== match[1])
       return yield* refused(`the file has the hash ${Base32.encode(fileHash)}, not that of its name`)
-    remember(name, { ...ingested, fileHash, fileSize })
+    remember(name, { ...ingested, fileHash, fileSize, accepted: uploads.get(name)?.accepted ?? false })
     return text(201, "")
   })
 
@@ -167,8 +169,19 @@ export const make = Effect.fnUntraced(function* (options: { readonly narLimit?: 
     if (ca !== undefined && !references.includes(path) && !(yield* hasItsContent(info))) {
       return yield* refused(`the content does not have the address '${ca}', or the path is not the one for it`)
     }
-    return yield* Semaphore.withPermit(committing, commit(info)).pipe(Effect.catchTag("InvalidData", (error) => refused(error.message)))
+    const answer = yield* Semaphore.withPermit(committing, commit(info)).pipe(
+      Effect.catchTag("InvalidData", (error) => refused(error.message))
+    )
+    if (answer.status < 300) upload.accepted = true
+    return answer
   })
 
-  return { putNar, putNarInfo }
+  /** The tree of a NAR that was uploaded under this name, plain or as xz, and that a path has; `undefined` for others, and for what is forgotten. */
+  const uploaded = (name: string): Ingested | undefined => {
+    const upload = uploads.get(name)
+    if (upload?.accepted !== true) return undefined
+    return name.endsWith(".xz") || sameBytes(upload.fileHash, upload.narHash) ? upload : undefined
+  }
+
+  return { putNar, putNarInfo, uploaded }
 })
