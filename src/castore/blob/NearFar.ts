@@ -145,7 +145,7 @@ export const make = (near: Blobs, far: Blobs, options: NearFarOptions = {}): Blo
         return { at: "far" } as const
       }
       if (failure.error instanceof MissingData) return { at: "nowhere" } as const
-      return yield* Effect.fail(failure.error)
+      return yield* failure.error
     })
 
   /** Looks in far for what near did not give; `trouble` when that was because near failed. */
@@ -156,11 +156,11 @@ export const make = (near: Blobs, far: Blobs, options: NearFarOptions = {}): Blo
   ): Effect.Effect<Found, CastoreError> => {
     if (trouble !== undefined) {
       const mending = Effect.andThen(nearFailed(trouble), lookups.share(`mend ${digest}`, fill(digest)))
-      return Effect.catch(mending, () => Effect.fail(trouble))
+      return Effect.mapError(mending, () => trouble)
     }
     // An earlier run may have ended between the caller's look at near and now.
     const missing = Effect.flatMap(
-      Effect.catch(near.has(digest), () => Effect.succeed(false)),
+      Effect.orElseSucceed(near.has(digest), () => false),
       (there) => (there ? Effect.succeed<Found>({ at: "near" }) : fill(digest))
     )
     return lookups.share(digest, missing)
@@ -246,7 +246,7 @@ export const make = (near: Blobs, far: Blobs, options: NearFarOptions = {}): Blo
         if (Result.isSuccess(answer)) return answer.success ? Effect.succeed(true) : far.has(digest)
         const { failure } = answer
         return nearFailed(failure).pipe(
-          Effect.andThen(Effect.catch(far.has(digest), () => Effect.fail(failure))),
+          Effect.andThen(Effect.mapError(far.has(digest), () => failure)),
           Effect.filterOrFail(
             (there) => there,
             () => failure

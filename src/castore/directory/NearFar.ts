@@ -90,7 +90,7 @@ export const make = (near: Directories, far: Directories, options: NearFarOption
     if (trouble === undefined) return lookups.share(root, fill(root))
     return nearFailed(trouble).pipe(
       Effect.andThen(lookups.share(root, fill(root))),
-      Effect.catch(() => Effect.fail(trouble)),
+      Effect.mapError(() => trouble),
       Effect.filterOrFail(
         (closure) => closure.length > 0,
         () => trouble

@@ -58,7 +58,7 @@ export const make = (near: PathInfos, far: PathInfos, options: NearFarOptions = 
       }
       const trouble = answer.failure
       yield* nearFailed(trouble)
-      return yield* Effect.catch(lookups.share(key, fill(key, ask, isAsked)), () => Effect.fail(trouble)).pipe(
+      return yield* Effect.mapError(lookups.share(key, fill(key, ask, isAsked)), () => trouble).pipe(
         Effect.filterOrFail(Option.isSome, () => trouble)
       )
     })
