@@ -29,6 +29,12 @@ const serveHttp = Effect.fnUntraced(function* (address: { readonly host: string;
   tell(`serving a Nix binary cache at http://${net.isIPv6(host) ? `[${host}]` : host}:${port}`)
 })
 
+const serveGrpc = Effect.fnUntraced(function* (address: string, readOnly: boolean) {
+  const { serveStore } = yield* Effect.promise(() => import("../../serve/grpc/GrpcServer.ts"))
+  const listening = yield* serveStore(address, { readOnly })
+  tell(`serving the store over gRPC at ${listening.address}`)
+})
+
 export const serveCommand = Command.make(
   "serve",
   {
@@ -37,11 +43,25 @@ export const serveCommand = Command.make(
       Flag.withMetavar("HOST:PORT"),
       Flag.withDescription("Serve a Nix binary cache, which also takes uploads; :PORT is for this machine only, port 0 any free one")
     ),
+    grpc: Flag.String("grpc").pipe(
+      Flag.optional,
+      Flag.withMetavar("ADDRESS"),
+      Flag.withDescription("Serve blobs, directories and path infos over gRPC, as Snix does; unix:/PATH or HOST:PORT")
+    ),
     readOnly: Switch("read-only").pipe(Flag.withDescription("Take no uploads"))
   },
   Effect.fn("yix serve")(function* (input) {
-    if (Option.isNone(input.http)) return yield* new UsageError({ detail: "say what to serve: --http HOST:PORT" })
-    const address = yield* parseAddress(input.http.value)
-    yield* withStore(Effect.scoped(Effect.andThen(serveHttp(address, input.readOnly), Effect.never)))
+    const { http, grpc, readOnly } = input
+    if (Option.isNone(http) && Option.isNone(grpc)) {
+      return yield* new UsageError({ detail: "say what to serve: --http HOST:PORT, --grpc ADDRESS, or both" })
+    }
+    const address = Option.isSome(http) ? yield* parseAddress(http.value) : undefined
+    return yield* withStore(
+      Effect.gen(function* () {
+        if (address !== undefined) yield* serveHttp(address, readOnly)
+        if (Option.isSome(grpc)) yield* serveGrpc(grpc.value, readOnly)
+        return yield* Effect.never
+      }).pipe(Effect.scoped)
+    )
   })
 ).pipe(Command.withDescription("Serve the store to other programs"))

@@ -214,6 +214,20 @@ describe("a gRPC server", () => {
     }).pipe(Effect.provide(memory()), Effect.scoped)
   )
 
+  it.live("that is read-only gives what it has and refuses uploads", () =>
+    Effect.gen(function* () {
+      const address = freshAddress("a Unix socket")
+      const [digest] = yield* Effect.flatMap(BlobService, (blobs) => blobs.putMany([piece]))
+      yield* serveStore(address, { readOnly: true })
+      yield* Effect.gen(function* () {
+        const blobs = yield* BlobService
+        assert.isTrue(yield* blobs.has(digest!))
+        const error = yield* Effect.flip(blobs.putMany([randomBytes(2, 10)]))
+        assert.include(error.message, "takes no uploads")
+      }).pipe(Effect.provide(GrpcBlobs.layer(address)))
+    }).pipe(Effect.provide(memory()), Effect.scoped)
+  )
+
   it.live("that is not there is named by the error", () =>
     Effect.gen(function* () {
       const address = freshAddress("a Unix socket")
