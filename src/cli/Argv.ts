@@ -19,6 +19,8 @@ const flags: ReadonlyArray<readonly [long: string, short: string | undefined, ki
   ["otlp", undefined, "switch"],
   ["trace-out", undefined, "value"],
   ["store", undefined, "value"],
+  ["config", undefined, "value"],
+  ["svg", undefined, "switch"],
   ["log-format", undefined, "value"],
   ["color", undefined, "value"],
   ["expr", "E", "value"],

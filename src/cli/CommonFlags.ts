@@ -11,6 +11,14 @@ export const StoreDirectory = GlobalFlag.Setting("store")({
   flag: Flag.String("store").pipe(Flag.optional, Flag.withMetavar("DIR"), Flag.withDescription("Use the store in DIR"))
 })
 
+export const ConfigFlag = GlobalFlag.Setting("config")({
+  flag: Flag.String("config").pipe(
+    Flag.optional,
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("Compose services as FILE says (default: $YIX_CONFIG, ~/.config/yix/yix.toml, /etc/yix/yix.toml)")
+  )
+})
+
 export const LogFormat = GlobalFlag.Setting("log-format")({
   flag: Flag.Literals("log-format", ["auto", "tree", "plain", "json"]).pipe(
     Flag.withDefault("auto"),
@@ -61,4 +69,4 @@ export const Debug = GlobalFlag.Setting("debug")({
   flag: Switch("debug").pipe(Flag.withDescription("Show JavaScript stacks of internal errors"))
 })
 
-export const commonFlags = [StoreDirectory, LogFormat, Color, Verbose, Quiet, Offline, Otlp, TraceOut, Debug] as const
+export const commonFlags = [StoreDirectory, ConfigFlag, LogFormat, Color, Verbose, Quiet, Offline, Otlp, TraceOut, Debug] as const

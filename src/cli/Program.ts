@@ -26,7 +26,8 @@ const commands: ReadonlyArray<readonly [name: string, load: () => Promise<AnyCom
   ["derivation", async () => (await import("./commands/Derivation.ts")).derivationCommand as unknown as AnyCommand],
   ["log", async () => (await import("./commands/Log.ts")).logCommand as unknown as AnyCommand],
   ["copy", async () => (await import("./commands/Copy.ts")).copyCommand as unknown as AnyCommand],
-  ["serve", async () => (await import("./commands/Serve.ts")).serveCommand as unknown as AnyCommand]
+  ["serve", async () => (await import("./commands/Serve.ts")).serveCommand as unknown as AnyCommand],
+  ["config", async () => (await import("./commands/Config.ts")).configCommand as unknown as AnyCommand]
 ]
 
 /** The command that is asked for, or all of them. Every known flag has its value in one word here, so the first other word is the command's name. */

@@ -2,18 +2,23 @@
  * The services that commands work with, composed from the common flags. A command opens only what it needs, and modules that it does not need are not loaded.
  *
  * The store lies in `--store`, else in `$XDG_DATA_HOME/yix`, else in `~/.local/share/yix`. Beside the store's own files: `log/` (logs of builds) and `scratch/`
- * (directories of builds under way).
+ * (directories of builds under way). Where there is a configuration (`src/config`), contents, fetcher and builder are what it says.
  */
 import * as fs from "node:fs"
-import * as os from "node:os"
 import * as path from "node:path"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { Builder } from "../build/Builder.ts"
+import type { LocalDatabase } from "../castore/local/LocalDatabase.ts"
+import type { CompositionLayers } from "../config/CompositionLayers.ts"
+import type { OpenError } from "../config/Driver.ts"
+import type { Fetcher } from "../fetch/Fetcher.ts"
 import { RealiseOptions } from "../realise/Realiser.ts"
 import { withinRun } from "../realise/Sharing.ts"
-import { StoreDirectory } from "./CommonFlags.ts"
+import type { StoreServices } from "../store/LocalStore.ts"
+import { foundConfig, stateDirectory } from "./Configuration.ts"
 import { withProgress } from "./Progress.ts"
 
 /** The store's directory cannot be used. */
@@ -24,11 +29,6 @@ export class StoreNotUsable extends Schema.TaggedError<StoreNotUsable>()("StoreN
   override get message(): string {
     return `cannot use the store in '${this.directory}': ${this.detail}; make that directory writable, or name another one with --store`
   }
-}
-
-const defaultDirectory = (): string => {
-  const data = process.env["XDG_DATA_HOME"]
-  return path.join(data !== undefined && path.isAbsolute(data) ? data : path.join(os.homedir(), ".local", "share"), "yix")
 }
 
 /** As `mkdir -p`. Node 26's own never returns where a file system answers ENOENT to making a directory in one that exists, as /proc does. */
@@ -47,9 +47,8 @@ const makeDirectories = (directory: string): void => {
 }
 
 /** The store's directory, which exists afterwards. */
-const storeDirectory = Effect.flatMap(StoreDirectory, (given) =>
+const storeDirectory = Effect.flatMap(stateDirectory, (directory) =>
   Effect.suspend(() => {
-    const directory = path.resolve(Option.getOrElse(given, defaultDirectory))
     try {
       makeDirectories(directory)
       fs.accessSync(directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK)
@@ -69,22 +68,45 @@ const storeDirectory = Effect.flatMap(StoreDirectory, (given) =>
   })
 )
 
+/** The services that the configuration composes, or `undefined` where there is none: then nothing of `src/config` but the finding is loaded. */
+class Composed extends Context.Service<Composed, { readonly layers: CompositionLayers | undefined }>()("yix/cli/World/Composed") {}
+
+const composedLayer = Layer.effect(
+  Composed,
+  Effect.gen(function* () {
+    const found = yield* foundConfig
+    if (found === undefined) return { layers: undefined }
+    const [{ load }, { layersOf }] = yield* Effect.promise(() =>
+      Promise.all([import("../config/LoadConfig.ts"), import("../config/CompositionLayers.ts")])
+    )
+    return { layers: layersOf(yield* load(found, { stateDirectory: yield* stateDirectory })) }
+  })
+)
+
+/** The store in the directory, its contents where the configuration says. */
+const storeIn = Effect.fnUntraced(function* (
+  directory: string
+): Effect.fn.Return<Layer.Layer<StoreServices | LocalDatabase, OpenError>, never, Composed> {
+  const { layers } = yield* Composed
+  if (layers !== undefined) return (yield* Effect.promise(() => import("../config/CompositionStore.ts"))).storeLayer(layers, directory)
+  return (yield* Effect.promise(() => import("../store/LocalStore.ts"))).layerLocal(directory)
+})
+
 /** The store and its logs. */
 const storeLayer = Layer.unwrap(
   Effect.gen(function* () {
     const directory = yield* storeDirectory
-    const [LocalStore, BuildLogs] = yield* Effect.promise(async () => {
-      const modules = await Promise.all([
-        import("../store/LocalStore.ts"),
-        import("../realise/BuildLogs.ts"),
-        import("../castore/crypto/Node.ts")
-      ])
-      await modules[2].prepareNode()
-      return modules
-    })
-    return Layer.merge(LocalStore.layerLocal(directory), BuildLogs.layerDirectory(path.join(directory, "log")))
+    const [BuildLogs, store] = yield* Effect.all(
+      [
+        Effect.promise(() => import("../realise/BuildLogs.ts")),
+        storeIn(directory),
+        Effect.promise(async () => (await import("../castore/crypto/Node.ts")).prepareNode())
+      ],
+      { concurrency: "unbounded" }
+    )
+    return Layer.merge(store, BuildLogs.layerDirectory(path.join(directory, "log")))
   })
-)
+).pipe(Layer.provide(composedLayer))
 
 type Success<L> = L extends Layer.Layer<infer A, infer _E, infer _R> ? A : never
 
@@ -94,19 +116,36 @@ export type StoreWorld = Success<typeof storeLayer>
 /** Runs `use` with the store. */
 export const withStore = <A, E, R>(use: Effect.Effect<A, E, R>) => withProgress(Effect.provide(use, storeLayer))
 
+/** What fetches and builds: this machine and the network, or what the configuration says. */
+const workersIn = Effect.fnUntraced(function* (
+  directory: string,
+  slots: number
+): Effect.fn.Return<Layer.Layer<Builder | Fetcher, OpenError, StoreServices>, never, Composed> {
+  const { layers } = yield* Composed
+  if (layers !== undefined) {
+    const { BuildSlots } = yield* Effect.promise(() => import("../config/Driver.ts"))
+    return Layer.merge(layers.service("builders", "root"), layers.service("fetchers", "root")).pipe(
+      Layer.provide(Layer.succeed(BuildSlots, slots))
+    )
+  }
+  const [LocalBuilder, NetworkFetcher] = yield* Effect.promise(() =>
+    Promise.all([import("../build/LocalBuilder.ts"), import("../fetch/NetworkFetcher.ts")])
+  )
+  return Layer.merge(LocalBuilder.layer({ scratchRoot: path.join(directory, "scratch"), slots }), NetworkFetcher.layer())
+})
+
 /** The realiser over the store, with what fetches and builds. */
 const realiserLayer = (options: RealiseOptions) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const directory = yield* storeDirectory
-      const [Graph, LocalBuilder, NetworkFetcher] = yield* Effect.promise(() =>
-        Promise.all([import("../realise/Graph.ts"), import("../build/LocalBuilder.ts"), import("../fetch/NetworkFetcher.ts")])
+      const [Graph, workers] = yield* Effect.all(
+        [Effect.promise(() => import("../realise/Graph.ts")), workersIn(directory, options.maxJobs)],
+        { concurrency: "unbounded" }
       )
-      const builder = LocalBuilder.layer({ scratchRoot: path.join(directory, "scratch"), slots: options.maxJobs })
-      const fetcher = NetworkFetcher.layer()
-      return Graph.layer.pipe(Layer.provide(Layer.merge(builder, fetcher)))
+      return Graph.layer.pipe(Layer.provide(workers))
     })
-  ).pipe(Layer.provide(Layer.succeed(RealiseOptions, options)))
+  ).pipe(Layer.provide([Layer.succeed(RealiseOptions, options), composedLayer]))
 
 /** Runs `use` with the store and the realiser. */
 export const withRealiser = <A, E, R>(use: Effect.Effect<A, E, R>, options: RealiseOptions) =>
