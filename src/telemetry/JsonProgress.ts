@@ -11,7 +11,7 @@ export const version = 1
 
 /** A sink that writes lines. */
 export const make =
-  (write: (line: string) => void, now: () => number): ((event: Event) => void) =>
+  (write: (line: string) => void, now: () => number = Date.now): ((event: Event) => void) =>
   (event) => {
     const { _tag, ...fields } = event
     write(JSON.stringify({ event: _tag.toLowerCase(), version, time: now(), ...fields }))

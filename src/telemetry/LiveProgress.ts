@@ -1,5 +1,6 @@
 /**
- * Progress on a terminal: a tree that is redrawn at most ten times a second, above it what stays: warnings, traces, the last log lines of builds that failed.
+ * Progress on a terminal: a tree that is redrawn at most ten times a second, above it what stays: warnings, traces, the last log lines of builds that failed. While no
+ * work is under way the terminal belongs to others: then there is no tree, and messages are written at once.
  *
  * Nothing is written before the first tenth of a second is over, so quick commands leave no trace. When the display ends, by whatever end the process itself can
  * see, the live area is gone, the cursor is back, and one line sums up. Writes go to one place only, the given terminal.
@@ -7,7 +8,8 @@
 import type { Event } from "../wire/Events.ts"
 import type { Display, Outcome } from "./Display.ts"
 import * as LiveScreen from "./LiveScreen.ts"
-import { initial, reduce } from "./ProgressModel.ts"
+import { verbs } from "./PlainProgress.ts"
+import { initial, isIdle, reduce } from "./ProgressModel.ts"
 import { paint, type Style, summaryLine, treeLines } from "./ProgressTree.ts"
 import { durationText } from "./Quantities.ts"
 
@@ -41,9 +43,13 @@ export interface LiveOptions extends Style {
 /** Milliseconds between two pictures. */
 const frame = 100
 
-/** A line for above the tree. `repeated`: the command's error message has it too. */
+/** Milliseconds that a failure waits to be shown above the tree: a command that ends with it needs about as long to end its other work, and tells it itself. */
+const reserve = 1000
+
+/** A line for above the tree. `due`: not to be shown before. `repeated`: the command's error message has it too. */
 interface News {
   readonly text: string
+  readonly due: number
   readonly repeated: boolean
 }
 
@@ -55,7 +61,7 @@ export const make = (options: LiveOptions, now: () => number): Display => {
   let stopped = false
 
   const tell = (text: string, repeated = false): void => {
-    for (const line of text.split("\n")) news.push({ text: line, repeated })
+    for (const line of text.split("\n")) news.push({ text: line, due: repeated ? now() + reserve : 0, repeated })
   }
 
   const logLine = (name: string, line: string): string =>
@@ -76,7 +82,7 @@ export const make = (options: LiveOptions, now: () => number): Display => {
       }
       case "Done": {
         const work = model.running.get(event.id)
-        if (work !== undefined && verbosity >= 2) tell(`${work.name} is done after ${durationText(now() - work.since)}`)
+        if (work !== undefined && verbosity >= 2) tell(`${verbs[work.kind][1]} ${work.name} in ${durationText(now() - work.since)}`)
         return
       }
       case "Message":
@@ -90,12 +96,20 @@ export const make = (options: LiveOptions, now: () => number): Display => {
 
   const draw = (): void => {
     if (stopped) return
-    const above = news.map(({ text }) => text)
-    news = []
+    const time = now()
+    const above = news.filter(({ due }) => due <= time).map(({ text }) => text)
+    news = news.filter(({ due }) => due > time)
     const size = view()
-    const [bytes, next] = LiveScreen.update(screen, { above, lines: treeLines(model, size, now()), width: size.width })
+    const lines = isIdle(model) ? [] : treeLines(model, size, time)
+    const [bytes, next] = LiveScreen.update(screen, { above, lines, width: size.width })
     screen = next
     if (bytes !== "") terminal.write(bytes)
+  }
+
+  /** All work is over, for now: whoever asked for it may write to the terminal next, what failed included. */
+  const rest = (): void => {
+    news = news.filter(({ repeated }) => !repeated)
+    if (screen.lines.length > 0 || news.length > 0) draw()
   }
 
   /** Takes the tree away and writes what has to be said; `terminal.write` is not called where neither is there. */
@@ -109,7 +123,7 @@ export const make = (options: LiveOptions, now: () => number): Display => {
     if (stopped) return
     stopped = true
     unwatch()
-    // A command that failed tells the same again in a moment; what was in view for a while already has scrolled away with it.
+    // A command that failed tells the same in a moment.
     const lines = news.filter(({ repeated }) => !(repeated && outcome === "failed")).map(({ text }) => text)
     const summary = summaryLine(model, view(), now())
     retire(summary === undefined ? lines : [...lines, summary])
@@ -131,6 +145,7 @@ export const make = (options: LiveOptions, now: () => number): Display => {
       if (stopped) return
       report(event)
       model = reduce(model, event, now())
+      if (isIdle(model)) rest()
     },
     tick: draw,
     end

@@ -2,7 +2,7 @@
  * The bytes that turn what a terminal shows into what it shall show: lines that stay and scroll away, and below them a live area that is written anew. Only lines that
  * changed are written; each update is one synchronized update (`CSI ? 2026`), which terminals that do not know it pass over. Pure.
  *
- * Between updates the cursor, hidden, stands in the first column of the live area's last line: it stays there when a terminal that became narrower wraps the lines.
+ * Between updates the cursor, hidden while there is a live area, stands in the first column of the live area's last line: it stays there when a terminal that became narrower wraps the lines.
  */
 import { stripVTControlCharacters } from "node:util"
 import { displayWidth } from "./DisplayWidth.ts"
@@ -50,7 +50,8 @@ export const update = (screen: Screen, { above, lines, width }: Update): readonl
   if (above.length > 0 || width !== screen.width || lines.length < old.length || old.length === 0) {
     if (above.length === 0 && lines.length === 0 && old.length === 0) return ["", next]
     const kept = above.map((line) => `${line}\r\n`).join("")
-    return [`${begin}${hideCursor}${wipe(screen, width)}${kept}${lines.join("\r\n")}\r${end}`, next]
+    const cursor = lines.length > 0 ? hideCursor : showCursor
+    return [`${begin}${wipe(screen, width)}${kept}${lines.join("\r\n")}\r${cursor}${end}`, next]
   }
   const first = lines.findIndex((line, i) => line !== old[i])
   if (first === -1) return ["", next]

@@ -31,7 +31,7 @@ const heartbeat = 10_000
 /** Pieces of work that this line names. */
 const named = 3
 
-const verbs: { readonly [kind in WorkKind]: readonly [doing: string, done: string] } = {
+export const verbs: { readonly [kind in WorkKind]: readonly [doing: string, done: string] } = {
   build: ["building", "built"],
   fetch: ["fetching", "fetched"],
   substitute: ["copying", "copied"],

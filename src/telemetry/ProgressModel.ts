@@ -83,6 +83,9 @@ export const initial = (now: number): Model => ({
 
 const transfers = (kind: WorkKind): boolean => kind === "fetch" || kind === "substitute"
 
+/** Nothing is under way, and nothing waits to be. */
+export const isIdle = (model: Model): boolean => model.running.size === 0 && model.waiting === 0
+
 /** The state after an event. Events of unknown numbers change nothing. */
 export const reduce = (model: Model, event: Event, now: number): Model => {
   switch (event._tag) {
@@ -171,8 +174,8 @@ const ended = (model: Model, event: Extract<Event, { readonly _tag: "Done" | "Fa
     // The command tells why an evaluation failed, with all its lines.
     if (work.kind === "evaluate") return rest
     const first = event.message.split("\n").find((line) => line.trim() !== "") ?? ""
-    // What a message says about lines that follow is no use without them.
-    const message = oneLine(first.replace(/; (?:last \d+ log lines|its last lines):\s*$/, ""))
+    // The name stands before it already.
+    const message = oneLine(first.replace(/^cannot build '[^']*': /, ""))
     return { ...rest, failed: rest.failed + 1, failures: [...rest.failures, { kind: work.kind, name: work.name, message }] }
   }
   switch (work.kind) {

@@ -97,6 +97,8 @@ describe("progress on a terminal", () => {
       emit({ _tag: "Message", level: "debug", text: "not for everyone" })
       emit({ _tag: "Failed", id: 2, message: "it broke\nand more" })
       yield* TestClock.adjust(100)
+      assert.deepStrictEqual(terminal.rows.slice(0, 3), ["warning: old", "second line", "building"])
+      yield* TestClock.adjust(1000)
       assert.deepStrictEqual(terminal.rows, [
         "warning: old",
         "second line",
@@ -104,12 +106,12 @@ describe("progress on a terminal", () => {
         "bad> two",
         "bad failed after 0.1 s",
         "building",
-        "└─ good",
+        "└─ good  1 s",
         "✗ bad  it broke",
-        "failed 1, built 0 of 1, 0 s"
+        "failed 1, built 0 of 1, 1 s"
       ])
       yield* Fiber.interrupt(fiber)
-      assert.deepStrictEqual(terminal.rows.slice(5), ["failed 1, 0.2 s"])
+      assert.deepStrictEqual(terminal.rows.slice(5), ["failed 1, 1.2 s"])
       assert.isTrue(terminal.cursorShown)
       yield* Deferred.succeed(ending, undefined)
     })
@@ -121,13 +123,16 @@ describe("progress on a terminal", () => {
       const { make } = liveOn(terminal)
       const { emit, ending, fiber } = yield* watched(make)
       emit(started(1, "bad"))
+      emit(started(2, "slow to end"))
       emit(line(1, "one"))
       yield* TestClock.adjust(100)
       emit({ _tag: "Message", level: "trace", text: "trace: kept" })
       emit({ _tag: "Failed", id: 1, message: "it broke" })
+      yield* TestClock.adjust(400)
+      emit({ _tag: "Cancelled", id: 2 })
       yield* Deferred.fail(ending, new Error("it broke"))
       yield* Fiber.await(fiber)
-      assert.deepStrictEqual(terminal.rows, ["trace: kept", "failed 1, 0.1 s"])
+      assert.deepStrictEqual(terminal.rows, ["trace: kept", "failed 1, 0.5 s"])
     })
   )
 
@@ -155,6 +160,29 @@ describe("progress on a terminal", () => {
       yield* TestClock.adjust(1000)
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(live.writes.length, written)
+    })
+  )
+
+  it.effect("leaves the terminal to others while nothing is under way", () =>
+    Effect.gen(function* () {
+      const terminal = new VirtualTerminal(80, 24)
+      const { make, writes } = liveOn(terminal)
+      const { emit, fiber } = yield* watched(make)
+      emit({ _tag: "Message", level: "trace", text: "trace: at once" })
+      assert.deepStrictEqual(terminal.rows, ["trace: at once"])
+      emit({ _tag: "Started", id: 1, kind: "evaluate", name: "x.nix", path: undefined })
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual(terminal.rows.slice(1), ["evaluating x.nix  1 s", "1 s"])
+      emit({ _tag: "Planned", path: "a.drv", name: "a", inputs: [] })
+      emit({ _tag: "Done", id: 1 })
+      assert.isFalse(terminal.cursorShown)
+      emit({ _tag: "Dropped", path: "a.drv" })
+      assert.deepStrictEqual([terminal.rows, terminal.cursorShown], [["trace: at once"], true])
+      assert.deepStrictEqual(terminal.cursor, [1, 0])
+      const written = writes.length
+      yield* TestClock.adjust(10_000)
+      assert.strictEqual(writes.length, written)
+      yield* Fiber.interrupt(fiber)
     })
   )
 

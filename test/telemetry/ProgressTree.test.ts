@@ -23,7 +23,14 @@ const busy = (builds: number): Model => {
     [minute + 3500, { _tag: "Started", id: 6, kind: "add-source", name: "quick", path: undefined }],
     [minute + 2500, { _tag: "Started", id: 7, kind: "add-source", name: "nixpkgs", path: undefined }],
     [10, { _tag: "Started", id: 8, kind: "build", name: "broken-1.0", path: "b.drv" }],
-    [20, { _tag: "Failed", id: 8, message: "builder for 'broken-1.0' failed with exit code 2; last 1 log lines:\n  no" }],
+    [
+      20,
+      {
+        _tag: "Failed",
+        id: 8,
+        message: "cannot build '/nix/store/0123-broken-1.0.drv': builder failed with exit code 2\nlast log line:\n> no"
+      }
+    ],
     [20, { _tag: "Planned", path: "w1.drv", name: "w1", inputs: [] }],
     [20, { _tag: "Planned", path: "w2.drv", name: "w2", inputs: ["w1.drv"] }]
   ]
@@ -61,7 +68,7 @@ describe("the tree", () => {
       "├─ package-0  4 s  [0/100] CXX 编译 src/module/with/a/long/name/file0.cpp -o o…",
       "├─ package-1  5 s  [1/100] CXX 编译 src/module/with/a/long/name/file1.cpp -o o…",
       "└─ package-2  6 s  [2/100] CXX 编译 src/module/with/a/long/name/file2.cpp -o o…",
-      "✗ broken-1.0  builder for 'broken-1.0' failed with exit code 2",
+      "✗ broken-1.0  builder failed with exit code 2",
       "failed 1, built 0 of 5, fetched 1 (20.7 MiB, 4.1 MiB/s), reused 1, 1 min 04 s"
     ])
   })
@@ -77,7 +84,7 @@ describe("the tree", () => {
     assert.deepStrictEqual(low.slice(19), [
       "├─ package-10  14 s  [10/100] CXX 编译 src/module/with/a/long/name/file10.cpp …",
       "└─ and 29 more",
-      "✗ broken-1.0  builder for 'broken-1.0' failed with exit code 2",
+      "✗ broken-1.0  builder failed with exit code 2",
       "failed 1, built 0 of 42, fetched 1 (20.7 MiB, 4.1 MiB/s), reused 1, 1 min 04 s"
     ])
     const high = treeLines(busy(36), view(200, 50), now)
@@ -85,7 +92,7 @@ describe("the tree", () => {
     assert.deepStrictEqual(high.slice(43), [
       "├─ package-34  38 s  [34/100] CXX 编译 src/module/with/a/long/name/file34.cpp -o obj/file34.o -O2 -Wall",
       "└─ package-35  39 s  [35/100] CXX 编译 src/module/with/a/long/name/file35.cpp -o obj/file35.o -O2 -Wall",
-      "✗ broken-1.0  builder for 'broken-1.0' failed with exit code 2",
+      "✗ broken-1.0  builder failed with exit code 2",
       "failed 1, built 0 of 38, fetched 1 (20.7 MiB, 4.1 MiB/s), reused 1, 1 min 04 s"
     ])
   })
