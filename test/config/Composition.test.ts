@@ -275,11 +275,11 @@ describe("a composition", () => {
     Effect.gen(function* () {
       const layers = layersOf(
         yield* read(
-          '[blobservices.root]\ntype = "both"\nnear = "disk"\nfar = "disk"\n[blobservices.disk]\ntype = "local"\npath = "/proc/nowhere"\n'
+          '[blobservices.root]\ntype = "both"\nnear = "disk"\nfar = "disk"\n[blobservices.disk]\ntype = "local"\npath = "/dev/null/nowhere"\n'
         )
       )
       const error = yield* Effect.flip(Effect.provide(BlobService, layers.service("blobservices", "root")))
-      assert.match(error.message, /^blobservices\.disk: store '\/proc\/nowhere' failed to open its database: /)
+      assert.match(error.message, /^blobservices\.disk: store '\/dev\/null\/nowhere' failed to open its database: /)
     })
   )
 
