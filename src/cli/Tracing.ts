@@ -4,8 +4,9 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as JsonProgress from "../telemetry/JsonProgress.ts"
 import { settingsOf } from "../telemetry/TraceSettings.ts"
-import { Otlp, Quiet, TraceOut } from "./CommonFlags.ts"
+import { LogFormat, Otlp, Quiet, TraceOut } from "./CommonFlags.ts"
 import { tell } from "./Output.ts"
 
 /** The tracer around a whole command. */
@@ -14,8 +15,10 @@ export const tracingLayer = Layer.unwrap(
     const flags = { otlp: Option.getOrUndefined(yield* Otlp), file: Option.getOrUndefined(yield* TraceOut) }
     const settings = settingsOf(flags, process.env)
     const quiet = yield* Quiet
+    const json = (yield* LogFormat) === "json"
     const remark = (text: string): void => {
-      if (!quiet) tell(`warning: ${text}`)
+      if (json) JsonProgress.make(tell, Date.now)({ _tag: "Message", level: "warning", text })
+      else if (!quiet) tell(`warning: ${text}`)
     }
     if (settings.remark !== undefined) remark(settings.remark)
     if (settings.otlp === undefined && settings.file === undefined) return Layer.empty

@@ -5,7 +5,11 @@ import type { AddressInfo } from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Effect from "effect/Effect"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as GrpcPathInfos from "../../src/store/pathinfo/Grpc.ts"
+import { PathInfoService } from "../../src/store/PathInfoService.ts"
+import { parseStorePath } from "../../src/nix/StorePath.ts"
 
 const program = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
 
@@ -95,6 +99,14 @@ const yix = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> 
     child.on("close", (code) => ended({ code, out, err, milliseconds: Date.now() - since }))
   })
 
+/** Asks another process over gRPC for a path, in a span of the caller's trace; that process is then interrupted. */
+const askAcross = (address: string) =>
+  Effect.gen(function* () {
+    const span = yield* Effect.currentSpan
+    const found = yield* (yield* PathInfoService).get(parseStorePath("/nix/store/cxz47lxq3sqssk6aj7i73l76947b4mg4-top"))
+    return { span, found }
+  }).pipe(Effect.withSpan("asking"), Effect.provide(GrpcPathInfos.layer(address)), Effect.scoped)
+
 const build = (salt: string, ...more: ReadonlyArray<string>) => ["build", "e.nix", "--argstr", "salt", salt, "--no-out-link", ...more]
 
 const json = () => ({ OTEL_EXPORTER_OTLP_ENDPOINT: addressOf(sink), OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" })
@@ -129,7 +141,7 @@ const ancestry = (spans: ReadonlyArray<SentSpan>, span: SentSpan): ReadonlyArray
   return [span.name, ...(parent === undefined ? [] : ancestry(spans, parent))]
 }
 
-describe("traces over OTLP", { timeout: 60_000 }, () => {
+describe("traces over OTLP", { timeout: 120_000 }, () => {
   it("are one connected trace of a build with an import from a derivation, below the caller's span", async () => {
     posts.length = 0
     const run = await yix(build("one"), { ...json(), TRACEPARENT: `00-${traceId}-${caller}-01`, OTEL_EXPORTER_OTLP_HEADERS: "x-key=a%20b" })
@@ -169,6 +181,21 @@ describe("traces over OTLP", { timeout: 60_000 }, () => {
     const run = await yix(build("three", "--argstr", "script", "echo begun; sleep 30"), json(), (stop) => stop())
     assert.strictEqual(run.code, 130, run.err)
     assertConnected(sent(), "yix build", undefined)
+  })
+
+  it("go on in the process that is asked over gRPC, below the span of the one that asks", async () => {
+    posts.length = 0
+    const address = `unix:${path.join(directory, "grpc.sock")}`
+    let asked: Promise<Effect.Success<ReturnType<typeof askAcross>>> | undefined
+    const serving = await yix(["serve", "--grpc", address], json(), (stop) => {
+      asked ??= Effect.runPromise(Effect.ensuring(askAcross(address), Effect.sync(stop)))
+    })
+    assert.strictEqual(serving.code, 130, serving.err)
+    const asking = (await asked)?.span
+    assert.ok(asking !== undefined)
+    const calls = sent().filter((span) => span.name.startsWith("grpc "))
+    assert.isAbove(calls.length, 0)
+    for (const call of calls) assert.deepStrictEqual([call.traceId, call.parentSpanId], [asking.traceId, asking.spanId])
   })
 
   it("are protobuf unless JSON is asked for", async () => {
@@ -220,6 +247,12 @@ describe("traces over OTLP", { timeout: 60_000 }, () => {
       assert.deepStrictEqual([run.code, run.out], [0, "1\n"])
       assert.match(run.err, /^warning: no traces are sent: .*\n$/)
     }
+    const told = await yix(["eval", "-E", "1", "--log-format", "json"], { OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4317" })
+    const events = told.err
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { readonly event: string; readonly level?: string })
+    assert.isTrue(events.some((event) => event.event === "message" && event.level === "warning"))
   })
 })
 
@@ -232,7 +265,7 @@ interface TraceEvent {
   readonly args: { readonly spanId: string; readonly parentSpanId?: string; readonly traceId: string }
 }
 
-describe("--trace-out", { timeout: 60_000 }, () => {
+describe("--trace-out", { timeout: 120_000 }, () => {
   it("writes a Chrome trace whose events nest on each track", async () => {
     const run = await yix(build("four", "--trace-out", "trace.json"))
     assert.strictEqual(run.code, 0, run.err)
