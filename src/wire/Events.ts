@@ -2,7 +2,7 @@
  * What happens, as one stream of events: progress displays, JSON logs and traces read only this. Emitting never blocks and never fails.
  *
  * Pieces of work have numbers, which mean nothing outside of one process. `Started` is the first that is heard of a number, one of `Done`, `Failed` and `Cancelled` the
- * last. Derivations that will be built are announced by their paths before, with the edges of the graph: `Planned`, and later `Started`, `Reused` or `Dropped`.
+ * last. Derivations that will be built are announced by their paths before, with the edges of the graph: `Planned`; then they are `Started`, found to be there (`Reused`) or given up (`Dropped`).
  */
 import * as Context from "effect/Context"
 
@@ -20,7 +20,7 @@ export type Event =
   | { readonly _tag: "Cancelled"; readonly id: number }
   /** A derivation must be built (`path`: its `.drv`) once its inputs, derivations too, are there. */
   | { readonly _tag: "Planned"; readonly path: string; readonly name: string; readonly inputs: ReadonlyArray<string> }
-  /** A planned derivation will not be built: one of its inputs failed, or nobody needs it any more. */
+  /** A planned derivation is given up: one of its inputs failed, or its own build did, or nobody needs it any more. */
   | { readonly _tag: "Dropped"; readonly path: string }
   /** Wanted outputs of a derivation (`path`) were in the store. Told each time that one asks, also of what was made a moment ago. */
   | { readonly _tag: "Reused"; readonly path: string; readonly outputs: ReadonlyArray<string> }
