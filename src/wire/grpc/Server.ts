@@ -139,6 +139,12 @@ const removeStaleSocket = (address: string, socket: string): Effect.Effect<void,
     })
   })
 
+/** Ends when no call has been under way for a moment, in which the last answer goes out. Clients may keep their connections without one. */
+const idle = (running: ReadonlySet<unknown>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (let quiet = 0; quiet < 3; quiet = running.size === 0 ? quiet + 1 : 0) yield* Effect.sleep(30)
+  })
+
 export interface Listening {
   /** As clients would write it, with the port that was chosen where 0 was asked for. */
   readonly address: string
@@ -226,6 +232,7 @@ export const listen = Effect.fnUntraced(function* <R>(
       Effect.callback<void>((resume) => {
         server.tryShutdown(() => resume(Effect.void))
       }).pipe(
+        Effect.raceFirst(idle(running)),
         Effect.timeoutOption(options.grace ?? 2000),
         Effect.andThen(Effect.suspend(() => Fiber.interruptAll([...running]))),
         Effect.andThen(
