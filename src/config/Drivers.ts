@@ -1,8 +1,11 @@
 /** The drivers that yix brings along. */
 import type { Driver } from "./Driver.ts"
+import * as Combinators from "./drivers/Combinators.ts"
+import * as Grpc from "./drivers/Grpc.ts"
 import * as Local from "./drivers/Local.ts"
 import * as Memory from "./drivers/Memory.ts"
 import * as Network from "./drivers/Network.ts"
+import { nix } from "./drivers/NixCache.ts"
 import { sandbox } from "./drivers/Sandbox.ts"
 
 export const standardDrivers: ReadonlyArray<Driver> = [
@@ -12,6 +15,15 @@ export const standardDrivers: ReadonlyArray<Driver> = [
   Local.blobs,
   Local.directories,
   Local.pathInfos,
+  Grpc.blobs,
+  Grpc.directories,
+  Grpc.pathInfos,
+  ...Combinators.nearFar,
+  ...Combinators.readOnly,
+  Combinators.lru,
+  Combinators.negative,
+  Combinators.keyfileSigning,
+  nix,
   Network.http,
   Network.mirror,
   sandbox

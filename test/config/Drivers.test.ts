@@ -1,0 +1,91 @@
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { parse } from "../../src/config/Composition.ts"
+import { layersOf } from "../../src/config/CompositionLayers.ts"
+import { drawSvg, drawText } from "../../src/config/Drawing.ts"
+import { standardDrivers } from "../../src/config/Drivers.ts"
+import { blobContract } from "../castore/blob.contract.ts"
+import "../castore/crypto.ts"
+import { directoryContract } from "../castore/directory.contract.ts"
+import { pathInfoContract } from "../store/pathinfo.contract.ts"
+
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "yix-config-"))
+afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }))
+
+const read = (text: string, stateDirectory = "/state") =>
+  parse("yix.toml", text, { drivers: standardDrivers, place: { directory: stateDirectory, stateDirectory } })
+
+const kinds = ["blobservices", "directoryservices", "pathinfoservices"]
+const each = (table: (kind: string) => string): string => kinds.map(table).join("")
+
+const compositions: ReadonlyArray<readonly [name: string, text: string]> = [
+  ["nothing but defaults", ""],
+  [
+    "a memory before the disk",
+    each(
+      (kind) =>
+        `[${kind}.root]\ntype = "cache"\nnear = "near"\nfar = "&far"\n[${kind}.near]\ntype = "memory"\n[${kind}.far]\ntype = "local"\n`
+    )
+  ],
+  [
+    "two stores before a third",
+    each(
+      (kind) =>
+        `[${kind}.root]\ntype = "combined"\nnear = "a"\nfar = "rest"\n[${kind}.rest]\ntype = "cache"\nnear = "b"\nfar = "c"\n` +
+        `[${kind}.a]\ntype = "memory"\n[${kind}.b]\ntype = "local"\npath = "b"\n[${kind}.c]\ntype = "local"\npath = "c"\n`
+    )
+  ]
+]
+
+for (const [name, text] of compositions) {
+  const layers = () => Effect.map(read(text, fs.mkdtempSync(path.join(scratch, "store-"))), layersOf)
+  describe(`a composition of ${name}`, () => {
+    blobContract({ layer: () => Layer.unwrap(Effect.map(layers(), ({ service }) => service("blobservices", "root"))) })
+    directoryContract({ layer: () => Layer.unwrap(Effect.map(layers(), ({ service }) => service("directoryservices", "root"))) })
+    pathInfoContract({ layer: () => Layer.unwrap(Effect.map(layers(), ({ service }) => service("pathinfoservices", "root"))) })
+  })
+}
+
+const everything =
+  '[blobservices.root]\ntype = "combined"\nnear = "disk"\nfar = "up"\n[blobservices.disk]\ntype = "local"\n[blobservices.up]\ntype = "grpc"\nurl = "grpc+http://user:secret@host:1"\n' +
+  '[pathinfoservices.root]\ntype = "negative"\ninner = "signed"\n[pathinfoservices.signed]\ntype = "keyfile-signing"\ninner = "both"\nkeyfile = "key"\n' +
+  '[pathinfoservices.both]\ntype = "cache"\nnear = "recent"\nfar = "nixos"\nwrite = "near"\n[pathinfoservices.recent]\ntype = "lru"\ncapacity = 10\n' +
+  '[pathinfoservices.nixos]\ntype = "nix"\nbase_url = "https://cache.nixos.org"\nblob_service = "disk"\n'
+
+describe("a drawing", () => {
+  it.effect("in text shows who uses whom, across kinds, and no password", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(drawText(yield* read(everything)), [
+        "blobservices.root (combined) write=both",
+        "├─ near: blobservices.disk (local) path=/state fsync=always verify=always",
+        "└─ far: blobservices.up (grpc) url=grpc+http://…@host:1",
+        "directoryservices.root (local) path=/state",
+        "pathinfoservices.root (negative) ttl=3600 capacity=65536",
+        "└─ inner: pathinfoservices.signed (keyfile-signing) keyfile=/state/key",
+        "   └─ inner: pathinfoservices.both (cache) write=near",
+        "      ├─ near: pathinfoservices.recent (lru) capacity=10",
+        "      └─ far: pathinfoservices.nixos (nix) base_url=https://cache.nixos.org public_keys=cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=",
+        "         ├─ blob_service: blobservices.disk (local) path=/state fsync=always verify=always",
+        "         └─ directory_service: directoryservices.root (local) path=/state",
+        "fetchers.root (http) concurrency=16 per_host=8 retries=5 max_unpacked=68719476736",
+        "builders.root (sandbox) scratch=/state/scratch driver=auto max_log=0"
+      ])
+    })
+  )
+
+  it.effect("in SVG has a box for each instance and an arrow for each reference", () =>
+    Effect.gen(function* () {
+      const composition = yield* read(everything)
+      const svg = drawSvg(composition)
+      assert.strictEqual(svg.match(/<rect /g)?.length, composition.instances.size)
+      const references = [...composition.instances.values()].flatMap((instance) => instance.references)
+      assert.strictEqual(svg.match(/<line /g)?.length, references.length)
+      assert.notInclude(svg, "secret")
+      for (const id of composition.instances.keys()) assert.include(svg, `>${id}</text>`)
+    })
+  )
+})
