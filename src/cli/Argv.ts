@@ -60,9 +60,11 @@ const flags: ReadonlyArray<readonly [long: string, short: string | undefined, ki
   ["writable", undefined, "switch"],
   ["from", undefined, "value"],
   ["to", undefined, "value"],
+  ["substituter", undefined, "value"],
   ["trusted-public-key", undefined, "value"],
   ["no-check-sigs", undefined, "switch"],
-  ["http", undefined, "value"]
+  ["http", undefined, "value"],
+  ["grpc", undefined, "value"]
 ]
 
 interface Known {

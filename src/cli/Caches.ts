@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import { KeyError, parsePublicKey } from "../nix/Keys.ts"
+import { type Substituter, Substituters } from "../realise/Substituters.ts"
 import { Switch } from "./CommonFlags.ts"
 import { UsageError } from "./Usage.ts"
 
@@ -19,10 +20,37 @@ export const trustFlags = {
   noCheckSigs: Switch("no-check-sigs").pipe(Flag.withDescription("Take paths of caches without valid signatures, too"))
 } as const
 
+export const substituterFlags = {
+  substituters: Flag.String("substituter").pipe(
+    Flag.atLeast(0),
+    Flag.withMetavar("URL"),
+    Flag.withDescription("Ask this binary cache before building (http://, https:// or file:///); may be repeated")
+  ),
+  ...trustFlags
+} as const
+
 export interface TrustInput {
   readonly trustedPublicKeys: ReadonlyArray<string>
   readonly noCheckSigs: boolean
 }
+
+export interface SubstituterInput extends TrustInput {
+  readonly substituters: ReadonlyArray<string>
+}
+
+/** Runs `use`, which has a store, with the caches that the flags name as substituters. */
+export const withSubstituters = <A, E, R>(input: SubstituterInput, use: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const trustedKeys = yield* trustedKeysOf(input)
+    if (input.substituters.length === 0) return yield* use
+    const [NixCache, Http] = yield* Effect.promise(() => Promise.all([import("../store/pathinfo/NixCache.ts"), import("../wire/Http.ts")]))
+    const opened = Effect.forEach(input.substituters, (url) =>
+      Effect.map(NixCache.make({ url, trustedKeys }), (pathInfos): Substituter => ({ name: url, pathInfos }))
+    )
+    return yield* Effect.flatMap(opened, (substituters) => Effect.provideService(use, Substituters, substituters)).pipe(
+      Effect.provide(Http.layer())
+    )
+  })
 
 /** The keys that count; `undefined`: none is needed. */
 export const trustedKeysOf = (input: TrustInput) =>

@@ -1,7 +1,7 @@
 /**
  * The realiser over one store: who needs what, found out as late as possible.
  *
- * An output is tried in this order: path info in the store, known fetch, build. Inputs of a derivation are looked at only when it must be built, then all at
+ * An output is tried in this order: path info in the store, substituters, known fetch, build. Inputs of a derivation are looked at only when it must be built, then all at
  * the same time. `Sharing` holds what is under way; the store holds what is done; nothing else is remembered.
  */
 import { Buffer } from "node:buffer"
@@ -50,6 +50,7 @@ import {
 } from "./RealiseError.ts"
 import { type Realised, Realiser, RealiseOptions, type Target } from "./Realiser.ts"
 import * as Sharing from "./Sharing.ts"
+import { substitute, Substituters } from "./Substituters.ts"
 
 /** Paths of one derivation's outputs by name. */
 type Outputs = ReadonlyMap<ByteString, PathInfo>
@@ -100,11 +101,12 @@ const together = <A>(
 const make = Effect.gen(function* () {
   const pathInfos = yield* PathInfoService
   const blobs = yield* BlobService
+  const directories = yield* DirectoryService
   const leases = yield* Leases
   const fetcher = yield* Fetcher
   const services: Context.Context<BuildServices | PathInfoService> = Context.make(BlobService, blobs).pipe(
     Context.add(PathInfoService, pathInfos),
-    Context.add(DirectoryService, yield* DirectoryService),
+    Context.add(DirectoryService, directories),
     Context.add(Builder, yield* Builder),
     Context.add(BuildLogs, yield* BuildLogs)
   )
@@ -149,10 +151,24 @@ const make = Effect.gen(function* () {
   const needPath = (path: StorePath): Effect.Effect<PathInfo, RealiseError> =>
     Effect.flatMap(lookup(path), (info) => {
       if (Option.isSome(info)) return Effect.succeed(info.value)
-      const fetch = known.fetch(path)
-      if (fetch !== undefined) return fetched(path, fetch)
       if (known.text(path) !== undefined) return writeDerivation(path)
-      return Effect.fail(new PathUnavailable({ path, detail: "nothing known here makes it" }))
+      return Effect.flatMap(substituted(path), (info) => {
+        if (Option.isSome(info)) return Effect.succeed(info.value)
+        const fetch = known.fetch(path)
+        if (fetch !== undefined) return fetched(path, fetch)
+        return Effect.fail(new PathUnavailable({ path, detail: "nothing known here makes it" }))
+      })
+    })
+
+  /** The path with all that it refers to, from the first substituter that has it. */
+  const substituted = (path: StorePath): Effect.Effect<Option.Option<PathInfo>, RealiseError> =>
+    Effect.gen(function* () {
+      const substituters = yield* Substituters
+      if (substituters.length === 0 || (yield* RealiseOptions).offline) return Option.none()
+      const store = { blobs, directories, pathInfos }
+      const present = Effect.map(lookup(path), (info) => (Option.isSome(info) ? info : undefined))
+      const work = Effect.flatMap(substitute(substituters, path, store), (had) => (had ? lookup(path) : Effect.succeedNone))
+      return yield* sharing.once(`substitute ${path}`, leased("substitute", path, present, work))
     })
 
   /** The wanted outputs (all of them: `undefined`); built together, if one of the wanted ones is missing. */
@@ -161,6 +177,11 @@ const make = Effect.gen(function* () {
     const wanted = names ?? [...drv.outputs.keys()]
     const present = yield* presentOutputs(drvPath, drv, wanted)
     if (present.size === wanted.length) return present
+    const missing = wanted.filter((name) => !present.has(name))
+    const substitutes = yield* Effect.forEach(missing, (name) => substituted(drv.outputs.get(name)!.path as StorePath), {
+      concurrency: "unbounded"
+    })
+    if (substitutes.every(Option.isSome)) return yield* presentOutputs(drvPath, drv, wanted)
     const making = Effect.withSpan(makeOutputs(drvPath, drv), "realise.derivation", { attributes: { drvPath } })
     return yield* sharing.once(`derivation ${drvPath}`, making)
   })

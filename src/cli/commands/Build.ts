@@ -8,6 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import type { ByteString } from "../../nix/Bytes.ts"
 import { type Realised, Realiser, RealiseOptions } from "../../realise/Realiser.ts"
+import { substituterFlags, withSubstituters } from "../Caches.ts"
 import { Switch } from "../CommonFlags.ts"
 import { evaluationFlags } from "../EvaluationFlags.ts"
 import { installablesOf } from "../Installables.ts"
@@ -19,6 +20,7 @@ import { withEvaluator } from "../World.ts"
 const flags = {
   ...evaluationFlags,
   ...realiseFlags,
+  ...substituterFlags,
   check: Switch("check").pipe(Flag.withDescription("Build again what is there and compare (status 104 when it differs)")),
   outLink: Flag.String("out-link").pipe(
     Flag.withAlias("o"),
@@ -36,17 +38,20 @@ export const buildCommand = Command.make(
   Effect.fn("yix build")(function* (input) {
     const options = yield* realiseOptionsOf(input, input.check)
     const realised = yield* withEvaluator(
-      Effect.gen(function* () {
-        const installables = yield* installablesOf(input, { readOnly: false })
-        const realiser = yield* Realiser
-        const realised = yield* realiser.realise(installables.map(({ target }) => target))
-        if (!input.noOutLink)
-          yield* links(
-            Option.getOrElse(input.outLink, () => "result"),
-            realised
-          )
-        return realised
-      }),
+      withSubstituters(
+        input,
+        Effect.gen(function* () {
+          const installables = yield* installablesOf(input, { readOnly: false })
+          const realiser = yield* Realiser
+          const realised = yield* realiser.realise(installables.map(({ target }) => target))
+          if (!input.noOutLink)
+            yield* links(
+              Option.getOrElse(input.outLink, () => "result"),
+              realised
+            )
+          return realised
+        })
+      ),
       options
     ).pipe(Effect.provideService(RealiseOptions, options))
     if (input.json) return yield* printTextLine(JSON.stringify(realised.map(jsonOf)))
