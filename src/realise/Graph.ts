@@ -176,7 +176,10 @@ const make = Effect.gen(function* () {
     const drv = yield* derivation(drvPath)
     const wanted = names ?? [...drv.outputs.keys()]
     const present = yield* presentOutputs(drvPath, drv, wanted)
-    if (present.size === wanted.length) return present
+    if (present.size === wanted.length) {
+      yield* reused(drvPath, present)
+      return present
+    }
     const missing = wanted.filter((name) => !present.has(name))
     const substitutes = yield* Effect.forEach(missing, (name) => substituted(drv.outputs.get(name)!.path as StorePath), {
       concurrency: "unbounded"
