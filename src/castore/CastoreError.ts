@@ -52,8 +52,8 @@ export class InvalidData extends Schema.TaggedError<InvalidData>()("InvalidData"
 /** A put was sent to a service that takes none. An `InvalidData` to who does not care, and on every wire: trying it again is of no use. */
 export class StoreReadOnly extends InvalidData {
   /** `store` names the service in its own words, `operation` is what it was asked to do. */
-  constructor(store: string, operation: string) {
-    super({
+  static refusing(store: string, operation: string): StoreReadOnly {
+    return new StoreReadOnly({
       what: `store '${store}'`,
       detail: `is read-only and refuses to ${operation}; put another store before it, as the near side of a cache with write = "near"`
     })

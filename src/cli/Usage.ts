@@ -37,8 +37,7 @@ const presenter = CliOutput.layerPresenter({
         return Effect.ignore(printTextLine(`${event.name} ${event.version}`))
       case "InvalidInvocation":
         return Effect.sync(() => {
-          for (const line of new Set(event.errors.map((error) => error.message.replaceAll(/\s*\n\s*/g, " ").trim())))
-            tell(`error: ${line}`)
+          for (const line of new Set(event.errors.map((error) => error.message.replaceAll(/\s*\n\s*/g, " ").trim()))) tell(`error: ${line}`)
           tell(`Try '${event.commandPath.join(" ")} --help'.`)
         })
     }

@@ -128,10 +128,10 @@ const workersIn = Effect.fnUntraced(function* (
       Layer.provide(Layer.succeed(BuildSlots, slots))
     )
   }
-  const [LocalBuilder, NetworkFetcher] = yield* Effect.promise(() =>
-    Promise.all([import("../build/LocalBuilder.ts"), import("../fetch/NetworkFetcher.ts")])
+  const [OnDemandBuilder, NetworkFetcher] = yield* Effect.promise(() =>
+    Promise.all([import("../build/OnDemandBuilder.ts"), import("../fetch/NetworkFetcher.ts")])
   )
-  return Layer.merge(LocalBuilder.layer({ scratchRoot: path.join(directory, "scratch"), slots }), NetworkFetcher.layer())
+  return Layer.merge(OnDemandBuilder.layer({ scratchRoot: path.join(directory, "scratch"), slots }), NetworkFetcher.layer())
 })
 
 /** The realiser over the store, with what fetches and builds. */

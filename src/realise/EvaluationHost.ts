@@ -11,12 +11,13 @@ import { storePathOf } from "../fetch/Fetch.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { toBytes } from "../nix/Bytes.ts"
 import { hash } from "../nix/Crypto.ts"
+import { printHash, sameHash } from "../nix/Hash.ts"
 import { makeFixedOutput, makeSource, makeText, splitStorePath, StorePathError } from "../nix/StorePath.ts"
-import { hashPath } from "../store/HashPath.ts"
+import type { hashPath } from "../store/HashPath.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
 import type { FromEvaluator, Question } from "./EvaluatorProtocol.ts"
+import { notInStore } from "./EvaluatorProtocol.ts"
 import { answerFromHost } from "./HostFiles.ts"
-import { notInStore } from "./StoreFiles.ts"
 
 const storePrefix = "/nix/store/"
 
@@ -70,8 +71,12 @@ export abstract class EvaluationHost implements IoHost {
 
   abstract readonly wait: IoHost["wait"]
 
-  constructor(job: EvaluationJob) {
+  /** Hashes sources in a read-only job. */
+  readonly #hashPath: typeof hashPath | undefined
+
+  constructor(job: EvaluationJob, hash: typeof hashPath | undefined) {
     this.#job = job
+    this.#hashPath = hash
   }
 
   /** Sends something to whoever answers. */
@@ -145,11 +150,21 @@ export abstract class EvaluationHost implements IoHost {
           if (!this.#job.readOnly) return undefined
           return { ok: true, value: makeText(request.name, hash("sha256", toBytes(request.contents)), request.references) }
         case "AddSource": {
-          if (!this.#job.readOnly) return undefined
-          const hashed = hashPath(request.path, { accepted: request.accepted, flat: !request.recursive })
-          const value = request.recursive
-            ? makeSource(request.name, hashed)
-            : makeFixedOutput(request.name, "flat", { algorithm: "sha256", digest: hashed })
+          if (!this.#job.readOnly || this.#hashPath === undefined) return undefined
+          const { expected } = request
+          const algorithm = expected?.algorithm ?? "sha256"
+          const digest = this.#hashPath(request.path, { accepted: request.accepted, flat: !request.recursive, algorithm })
+          if (expected !== undefined && !sameHash(expected, { algorithm, digest })) {
+            const [wanted, found] = [expected, { algorithm, digest }].map((hash) => printHash(hash, "sri"))
+            return failure(
+              "hash-mismatch",
+              `hash mismatch importing path '${request.path}':\n  specified: ${wanted}\n     got:    ${found}`
+            )
+          }
+          const value =
+            request.recursive && algorithm === "sha256"
+              ? makeSource(request.name, digest)
+              : makeFixedOutput(request.name, request.recursive ? "recursive" : "flat", { algorithm, digest })
           return { ok: true, value }
         }
         case "Realise":

@@ -5,6 +5,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { hashPath } from "../store/HashPath.ts"
 import { EventSink } from "../wire/Events.ts"
 import { evaluating } from "./Announce.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
@@ -21,7 +22,7 @@ class InThreadHost extends EvaluationHost {
   readonly #post: (message: FromEvaluator) => unknown
 
   constructor(job: EvaluationJob, post: (message: FromEvaluator) => unknown) {
-    super(job)
+    super(job, hashPath)
     this.#post = post
   }
 

@@ -8,6 +8,9 @@ import type { ByteString } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 
+/** The kind of failure that means: no store has the path, but the host's own /nix/store may. */
+export const notInStore = "not-in-store"
+
 /** Cells of the shared flags. */
 export const Flag = {
   /** Counts answers and interruptions; the evaluator waits for it to change. */

@@ -4,6 +4,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
 import type { MessagePort } from "node:worker_threads"
 import { installNode } from "../castore/crypto/Node.ts"
+import type { EvaluationJob } from "./Evaluation.ts"
 import { prepare } from "./EvaluationRun.ts"
 import type { RunResult } from "./EvaluationRun.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
@@ -13,11 +14,14 @@ installNode()
 
 const { port, flags } = workerData as { readonly port: MessagePort; readonly flags: Int32Array }
 
-const run = (message: ToEvaluator & { readonly _tag: "Run" }): void => {
+/** Only a read-only job hashes sources here; what that needs is loaded for it alone. */
+const sourceHasher = async (job: EvaluationJob) => (job.readOnly ? (await import("../store/HashPath.ts")).hashPath : undefined)
+
+const run = async (message: ToEvaluator & { readonly _tag: "Run" }): Promise<void> => {
   const post = (reply: FromEvaluator): void => port.postMessage(reply)
   let result: RunResult | undefined
   try {
-    result = prepare(message.job, new WorkerHost(port, flags, message.job)).step()
+    result = prepare(message.job, new WorkerHost(port, flags, message.job, await sourceHasher(message.job))).step()
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
     post({ _tag: "Failed", rendered: `error: the evaluator failed, which is a defect of yix: ${text}`, exitCode: 1, unusable: true })
@@ -41,5 +45,5 @@ const run = (message: ToEvaluator & { readonly _tag: "Run" }): void => {
 // Messages are taken by hand: while a job runs, `WorkerHost` takes the answers off the same port.
 parentPort?.on("message", () => {
   const received = receiveMessageOnPort(port) as { readonly message: ToEvaluator } | undefined
-  if (received?.message._tag === "Run") run(received.message)
+  if (received?.message._tag === "Run") void run(received.message)
 })

@@ -17,11 +17,9 @@ import { splitStorePath } from "../nix/StorePath.ts"
 import { PathInfoService } from "../store/PathInfoService.ts"
 import { Realiser } from "./Realiser.ts"
 import type { RealiseError } from "./RealiseError.ts"
+import { notInStore } from "./EvaluatorProtocol.ts"
 import type { Found } from "./StoreTree.ts"
 import { answerFromNode, findNode, nodeType, refusal } from "./StoreTree.ts"
-
-/** No store has the path: the host's own /nix/store may. */
-export const notInStore = "not-in-store"
 
 type StoreRequest = NearRequest & { readonly path: ByteString }
 

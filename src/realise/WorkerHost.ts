@@ -4,6 +4,7 @@
 import type { MessagePort } from "node:worker_threads"
 import { receiveMessageOnPort } from "node:worker_threads"
 import type { FarRequest } from "../eval/IoRequest.ts"
+import type { hashPath } from "../store/HashPath.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
 import { EvaluationHost } from "./EvaluationHost.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
@@ -13,8 +14,8 @@ export class WorkerHost extends EvaluationHost {
   readonly #port: MessagePort
   readonly #flags: Int32Array
 
-  constructor(port: MessagePort, flags: Int32Array, job: EvaluationJob) {
-    super(job)
+  constructor(port: MessagePort, flags: Int32Array, job: EvaluationJob, hash: typeof hashPath | undefined) {
+    super(job, hash)
     this.#port = port
     this.#flags = flags
   }

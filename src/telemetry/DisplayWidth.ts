@@ -5,7 +5,9 @@
 import { stripVTControlCharacters } from "node:util"
 
 const ascii = /^[\x20-\x7e]*$/
-const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" })
+/** Made when a text first needs it: it costs twenty milliseconds, which most commands never need. */
+let segmenter: Intl.Segmenter | undefined
+const graphemesOf = (text: string) => (segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" })).segment(text)
 const invisible = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u
 const emoji = /^\p{Emoji_Presentation}|^\p{Extended_Pictographic}.*\ufe0f|^[#*0-9]\ufe0f?\u20e3/u
 
@@ -40,7 +42,7 @@ const graphemeWidth = (grapheme: string): number => {
 export const displayWidth = (text: string): number => {
   if (ascii.test(text)) return text.length
   let width = 0
-  for (const { segment } of graphemes.segment(text)) width += graphemeWidth(segment)
+  for (const { segment } of graphemesOf(text)) width += graphemeWidth(segment)
   return width
 }
 
@@ -52,7 +54,7 @@ export const fitted = (text: string, columns: number, mark: string): string => {
   let kept = ""
   let width = 0
   let room: string | undefined
-  for (const { segment } of graphemes.segment(text)) {
+  for (const { segment } of graphemesOf(text)) {
     const next = width + graphemeWidth(segment)
     // What would stay if the mark were needed.
     if (room === undefined && next > columns - 1) room = kept

@@ -1,11 +1,18 @@
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { NativeSpan } from "effect/Tracer"
 import { assert, describe, it } from "@effect/vitest"
 import type { EndedSpan } from "../../src/telemetry/ChromeTrace.ts"
 import { render } from "../../src/telemetry/ChromeTrace.ts"
+
+class DiskFull extends Data.TaggedError("DiskFull") {
+  override get message(): string {
+    return "no space left"
+  }
+}
 
 const span = (
   name: string,
@@ -70,7 +77,7 @@ describe("a Chrome trace", () => {
   })
 
   it("says how spans failed", () => {
-    const root = span("root", [0, 9], undefined, Exit.fail(new Error("no space left")))
+    const root = span("root", [0, 9], undefined, Exit.fail(new DiskFull()))
     const cancelled = span("cancelled", [1, 2], root, Exit.failCause(Cause.interrupt(1)))
     assert.deepStrictEqual(
       drawn([root, cancelled]).map((event) => event.args["error"]),

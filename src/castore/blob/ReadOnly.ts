@@ -9,7 +9,7 @@ import { BlobService } from "./BlobService.ts"
 
 /** `name` is what the refusal calls the service. */
 export const make = (inner: BlobService["Service"], name: string): BlobService["Service"] => {
-  const refusal = Effect.suspend(() => Effect.fail(new StoreReadOnly(name, "store a blob")))
+  const refusal = Effect.suspend(() => Effect.fail(StoreReadOnly.refusing(name, "store a blob")))
   return BlobService.of({ ...inner, putMany: () => refusal, putStream: () => refusal })
 }
 

@@ -11,7 +11,7 @@ import { DirectoryService } from "./DirectoryService.ts"
 export const make = (inner: DirectoryService["Service"], name: string): DirectoryService["Service"] =>
   DirectoryService.of({
     ...inner,
-    putMany: () => Effect.suspend(() => Effect.fail(new StoreReadOnly(name, "store directories")))
+    putMany: () => Effect.suspend(() => Effect.fail(StoreReadOnly.refusing(name, "store directories")))
   })
 
 export const layer = <E, R>(

@@ -6,6 +6,7 @@ import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -15,6 +16,13 @@ import { isRelativeUrl } from "../../nix/NarInfo.ts"
 import type { Compression } from "../../wire/Decompress.ts"
 import { decompress } from "../../wire/Decompress.ts"
 import { Http } from "../../wire/Http.ts"
+
+/** What a cache sent, or the file system answered, cannot be used. `code` is the system's, such as ENOENT. */
+class TransportFailed extends Data.TaggedError("TransportFailed")<{ readonly detail: string; readonly code?: string | undefined }> {
+  override get message(): string {
+    return this.detail
+  }
+}
 
 /** Names are relative to the cache, with `/`; `open` takes absolute URLs, too. Failures are whatever the medium gives. */
 export interface Transport {
@@ -49,7 +57,7 @@ const overHttp = (base: string, http: Http["Service"]): Transport => {
         if (contentEncoding === undefined) return Effect.succeed(Option.some(response.body as Stream.Stream<Uint8Array, unknown>))
         const compression = encodings.get(contentEncoding)
         return compression === undefined
-          ? Effect.fail(new Error(`'${urlOf(name)}' comes with the unknown Content-Encoding '${contentEncoding}'`))
+          ? Effect.fail(new TransportFailed({ detail: `'${urlOf(name)}' comes with the unknown Content-Encoding '${contentEncoding}'` }))
           : Effect.succeed(Option.some(response.body.pipe(decompress({ source: urlOf(name), compression }))))
       }),
       Effect.catchIf(
@@ -86,14 +94,18 @@ const collect = Effect.fnUntraced(function* (bytes: Stream.Stream<Uint8Array, un
   yield* Stream.runForEach(bytes, (piece) => {
     size += piece.length
     pieces.push(piece)
-    return size > maxBytes ? Effect.fail(new Error(`'${name}' has more than ${maxBytes} bytes`)) : Effect.void
+    return size > maxBytes ? Effect.fail(new TransportFailed({ detail: `'${name}' has more than ${maxBytes} bytes` })) : Effect.void
   })
   return new Uint8Array(Buffer.concat(pieces))
 })
 
 const inDirectory = (directory: string, http: Http["Service"]): Transport => {
   const fileOf = (name: string) => path.join(directory, decodeURIComponent(name.replace(/[?#].*$/, "")))
-  const attempt = <A>(run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: (cause) => cause })
+  const attempt = <A>(run: () => Promise<A>) =>
+    Effect.tryPromise({
+      try: run,
+      catch: (cause) => new TransportFailed({ detail: (cause as Error).message, code: (cause as NodeJS.ErrnoException).code })
+    })
   const absentAsNone = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
     effect.pipe(
       Effect.map(Option.some),

@@ -11,7 +11,7 @@ import { PathInfoService } from "../PathInfoService.ts"
 export const make = (inner: PathInfoService["Service"], name: string): PathInfoService["Service"] =>
   PathInfoService.of({
     ...inner,
-    put: (info) => Effect.suspend(() => Effect.fail(new StoreReadOnly(name, `store the path info of '${info.path}'`)))
+    put: (info) => Effect.suspend(() => Effect.fail(StoreReadOnly.refusing(name, `store the path info of '${info.path}'`)))
   })
 
 export const layer = <E, R>(inner: Layer.Layer<PathInfoService, E, R>, name = "read-only path infos"): Layer.Layer<PathInfoService, E, R> =>
