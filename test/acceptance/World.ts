@@ -192,10 +192,12 @@ export const events = (run: Run): ReadonlyArray<Record<string, unknown>> =>
     .filter((line) => line.startsWith('{"'))
     .map((line) => JSON.parse(line) as Record<string, unknown>)
 
-/** Names of what was started, such as "build quickstart", out of a run with `--log-format json`. */
+const realising = new Set<unknown>(["build", "fetch", "substitute"])
+
+/** What was built, fetched or substituted, such as "build quickstart", out of a run with `--log-format json`. */
 export const startedWork = (run: Run): ReadonlyArray<string> =>
   events(run)
-    .filter((event) => event["event"] === "started" && event["kind"] !== "add-source")
+    .filter((event) => event["event"] === "started" && realising.has(event["kind"]))
     .map((event) => `${String(event["kind"])} ${String(event["name"])}`)
 
 /** A program on the PATH, outside of node_modules. */
