@@ -4,7 +4,7 @@
  * Pure. Facts found by building with Nix: keys sorted bytewise; in the shell form only names that are shell identifiers, only strings, numbers that are whole (as single
  * precision floats see them, printed as 32-bit integers), booleans, null, and lists and sets of those; one value of another kind leaves out the whole list or set.
  */
-import { formatJsonFloat } from "../eval/text/Floats.ts"
+import { formatJsonFloat } from "../lang/Floats.ts"
 import { readJson } from "../eval/text/JsonReader.ts"
 import { jsonString } from "../eval/text/JsonStrings.ts"
 import type { ByteString } from "../nix/Bytes.ts"

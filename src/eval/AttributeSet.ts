@@ -277,19 +277,3 @@ export const fromEntries = (entries: Iterable<readonly [SymbolId, Value, Positio
 /** A set of the same shape with other values. */
 export const withValues = (set: AttributeSet, values: Array<Value>): AttributeSet =>
   new AttributeSet(set.shape, values, set.positions, null, null)
-
-/** The slots that `keep` accepts. */
-export const filterSlots = (set: AttributeSet, keep: (symbol: SymbolId, slot: number) => boolean): AttributeSet => {
-  const symbols: Array<SymbolId> = []
-  const values: Array<Value> = []
-  const positions: Array<Position> = []
-  for (let i = 0; i < set.size; i++) {
-    const symbol = set.shape.symbols[i] as number
-    if (keep(symbol, i)) {
-      symbols.push(symbol)
-      values.push(set.at(i))
-      positions.push(set.positions[i] ?? 0)
-    }
-  }
-  return symbols.length === set.size ? set : fromSymbols(symbols, values, positions)
-}

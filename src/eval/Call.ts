@@ -74,11 +74,7 @@ export const callAll = (f: Value, args: ReadonlyArray<Value>): Value => {
 /** Whether a forced value can be called. */
 export const isFunction = (value: Value): boolean => value instanceof Lambda || value instanceof Builtin || value instanceof PartialBuiltin
 
-const applied = new Code((env) => call(env[1] as Value, env[2] as Value))
 const applied2 = new Code((env) => call2(env[1] as Value, env[2] as Value, env[3] as Value))
-
-/** `f a` as a thunk. */
-export const lazyCall = (f: Value, a: Value): Thunk => new Thunk(applied, [null, f, a])
 
 /** `f a b` as a thunk. */
 export const lazyCall2 = (f: Value, a: Value, b: Value): Thunk => new Thunk(applied2, [null, f, a, b])

@@ -9,7 +9,7 @@ import { mismatch } from "./Describe.ts"
 import { contextNotAllowed } from "./Expect.ts"
 import { forceThunk } from "./Force.ts"
 import { NixError } from "./NixError.ts"
-import { quoteName } from "./Print.ts"
+import { printName } from "../lang/Names.ts"
 import type { Scope } from "./Scope.ts"
 import { closestNames } from "../lang/Suggestions.ts"
 import type { SymbolId } from "./Symbols.ts"
@@ -74,7 +74,7 @@ const stepsOf = (unit: Unit, at: number, scope: Scope | null): Array<Step> => {
 
 /** The error for a missing attribute, with the nearest names of the set. */
 export const missing = (set: AttributeSet, symbol: SymbolId, position: Position): NixError => {
-  const error = new NixError("missing-attribute", `attribute '${quoteName(nameOf(symbol))}' missing`, position)
+  const error = new NixError("missing-attribute", `attribute '${printName(nameOf(symbol))}' missing`, position)
   error.suggestions = closestNames(nameOf(symbol), set.names())
   return error
 }

@@ -8,7 +8,7 @@ import { isFunction } from "./Call.ts"
 import { mismatch } from "./Describe.ts"
 import { force } from "./Force.ts"
 import { NixError } from "./NixError.ts"
-import { quoteName } from "./Print.ts"
+import { printName } from "../lang/Names.ts"
 import { Names, nameOf } from "./Symbols.ts"
 import type { SymbolId } from "./Symbols.ts"
 import type { FunctionValue, StringContext, Value } from "./Value.ts"
@@ -118,6 +118,6 @@ export const expectText = (value: Value, during: string): ByteString => {
 /** An attribute that must be there; perhaps a thunk. */
 export const expectAttribute = (set: AttributeSet, symbol: SymbolId, during: string): Value => {
   const value = set.get(symbol)
-  if (value === undefined) throw new NixError("missing-attribute", `attribute '${quoteName(nameOf(symbol))}' missing`).during(during, 0)
+  if (value === undefined) throw new NixError("missing-attribute", `attribute '${printName(nameOf(symbol))}' missing`).during(during, 0)
   return value
 }

@@ -4,11 +4,12 @@
 import { AttributeSet } from "./AttributeSet.ts"
 import type { Position, Shape } from "./AttributeSet.ts"
 import type { Code, Env } from "./Code.ts"
+import { Delay } from "./Code.ts"
 import { machine } from "./Machine.ts"
 import { Interrupted, NixError } from "./NixError.ts"
 import { mismatch } from "./Describe.ts"
 import { force } from "./Force.ts"
-import { quoteName } from "./Print.ts"
+import { printName } from "../lang/Names.ts"
 import { closestNames } from "../lang/Suggestions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { nameOf } from "./Symbols.ts"
@@ -87,11 +88,9 @@ export class LambdaCode {
     }
     const first = env.length - formals.length
     for (let i = 0; i < formals.length; i++) {
-      if ((slots[i] as number) < 0)
-        env[first + i] =
-          (formals[i] as Formal).fallback!.how === 1
-            ? (formals[i] as Formal).fallback!.delay(env)
-            : new Thunk((formals[i] as Formal).fallback as Code, env)
+      if ((slots[i] as number) >= 0) continue
+      const fallback = (formals[i] as Formal).fallback as Code
+      env[first + i] = fallback.how === Delay.Constant ? fallback.delay(env) : new Thunk(fallback, env)
     }
     return env
   }
@@ -106,7 +105,7 @@ export class LambdaCode {
       else if (formal.fallback === undefined) {
         throw new NixError(
           "missing-argument",
-          `function '${this.displayName}' called without required argument '${quoteName(nameOf(formal.symbol))}'`,
+          `function '${this.displayName}' called without required argument '${printName(nameOf(formal.symbol))}'`,
           this.position
         )
       }
@@ -119,7 +118,7 @@ export class LambdaCode {
         if (!known.has(symbol)) {
           const error = new NixError(
             "missing-argument",
-            `function '${this.displayName}' called with unexpected argument '${quoteName(nameOf(symbol))}'`,
+            `function '${this.displayName}' called with unexpected argument '${printName(nameOf(symbol))}'`,
             this.position
           )
           error.suggestions = closestNames(

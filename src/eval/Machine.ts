@@ -25,8 +25,6 @@ export interface Settings {
   readonly searchPath: ReadonlyArray<SearchPathEntry>
   /** No environment, no current system, no unlocked fetches. */
   readonly pure: boolean
-  /** Only paths below these may be read; undefined: all. */
-  readonly allowedPaths: ReadonlyArray<ByteString> | undefined
   readonly homeDirectory: ByteString
   readonly pipeOperators: boolean
   readonly traceVerbose: boolean
@@ -42,7 +40,6 @@ export const defaultSettings: Settings = {
   currentSystem: "x86_64-linux",
   searchPath: [],
   pure: false,
-  allowedPaths: undefined,
   homeDirectory: "/homeless-shelter",
   pipeOperators: false,
   traceVerbose: false,

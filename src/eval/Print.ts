@@ -1,25 +1,15 @@
 /**
  * Values as text: `printValue` as `nix-instantiate --eval` prints them (unevaluated parts stay so), `printShort` as they stand in error messages.
  */
+import { printName, printString } from "../lang/Names.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import { Delay } from "./Code.ts"
-import { formatFloat } from "./text/Floats.ts"
+import { formatFloat } from "../lang/Floats.ts"
 import { describePosition } from "./PositionSet.ts"
 import { Names, nameOf, symbol } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 import { Builtin, ContextString, Lambda, NixFloat, NixPath, PartialBuiltin, textOf, Thunk } from "./Value.ts"
-
-const escapes: Record<string, string> = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" }
-
-/** A string literal. */
-export const quote = (text: ByteString): ByteString => `"${text.replace(/["\\\n\r\t]|\$(?=\{)/g, (c) => escapes[c] ?? "\\$")}"`
-
-const keywords = new Set(["if", "then", "else", "assert", "with", "let", "in", "rec", "inherit"])
-
-/** An attribute name as it would be written: quoted where it must be. */
-export const quoteName = (name: ByteString): ByteString =>
-  /^[A-Za-z_][A-Za-z0-9_'-]*$/.test(name) && !keywords.has(name) ? name : quote(name)
 
 const atom = (value: Value): ByteString | undefined => {
   switch (typeof value) {
@@ -29,10 +19,10 @@ const atom = (value: Value): ByteString | undefined => {
     case "boolean":
       return value ? "true" : "false"
     case "string":
-      return quote(value)
+      return printString(value)
   }
   if (value === null) return "null"
-  if (value instanceof ContextString) return quote(value.text)
+  if (value instanceof ContextString) return printString(value.text)
   if (value instanceof NixPath) return value.path
   if (value instanceof NixFloat) return formatFloat(value.value)
   return undefined
@@ -56,7 +46,7 @@ export const printValue = (value: Value): ByteString => {
       }
       out.push("{ ")
       for (const slot of v.shape.nameOrder) {
-        out.push(quoteName(nameOf(v.shape.symbols[slot] as number)), " = ")
+        out.push(printName(nameOf(v.shape.symbols[slot] as number)), " = ")
         if (v.values[slot] === undefined && v.codes![slot]!.how === Delay.Function) out.push("<CODE>")
         else print(v.at(slot))
         out.push("; ")
@@ -87,8 +77,8 @@ const shortLimits = { depth: 10, attributes: 10, elements: 10, string: 1024 }
 
 const clip = (text: ByteString, limits: { readonly string: number }): ByteString =>
   text.length <= limits.string
-    ? quote(text)
-    : `${quote(text.slice(0, limits.string))} \xc2\xab${text.length - limits.string} bytes elided\xc2\xbb`
+    ? printString(text)
+    : `${printString(text.slice(0, limits.string))} \xc2\xab${text.length - limits.string} bytes elided\xc2\xbb`
 
 const place = (position: number): ByteString => (position === 0 ? "" : ` @ ${describePosition(position)}`)
 
@@ -131,7 +121,7 @@ export const printShort = (value: Value, limited = true): ByteString => {
         }
         left--
         const untouched = v.values[slot] === undefined && v.codes![slot]!.how === Delay.Function
-        parts.push(`${quoteName(nameOf(v.shape.symbols[slot] as number))} = ${untouched ? mark("thunk") : print(v.at(slot), depth + 1)};`)
+        parts.push(`${printName(nameOf(v.shape.symbols[slot] as number))} = ${untouched ? mark("thunk") : print(v.at(slot), depth + 1)};`)
         attributes++
       }
       return `{ ${parts.join(" ")} }`

@@ -5,6 +5,7 @@
  * `(__sub a b)`), paths resolved. Works with a stack of its own, so that no depth of tree overflows. Pure.
  */
 import type { ByteString } from "../nix/Bytes.ts"
+import { formatFloat } from "./Floats.ts"
 import { printName, printString } from "./Names.ts"
 import { How } from "./Bindings.ts"
 import { Kind } from "./Syntax.ts"
@@ -26,17 +27,6 @@ export const floatValue = (nodes: Int32Array, node: number): number => {
   bits.setInt32(0, nodes[node + 3]!, true)
   bits.setInt32(4, nodes[node + 4]!, true)
   return bits.getFloat64(0, true)
-}
-
-/** Six significant digits, as C++ streams print doubles (C's `%g`). */
-const printFloat = (value: number): string => {
-  if (value === 0) return "0"
-  const [mantissa, exponent] = value.toExponential(5).split("e") as [string, string]
-  const power = Number(exponent)
-  const trim = (digits: string): string => (digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits)
-  if (power >= -4 && power < 6) return trim(value.toFixed(5 - power))
-  const size = Math.abs(power)
-  return `${trim(mantissa)}e${power < 0 ? "-" : "+"}${size < 10 ? "0" : ""}${size}`
 }
 
 /** `path` made absolute from `base`, without `.`, `..` and doubled slashes; a slash at the end stays. */
@@ -154,7 +144,7 @@ export const printNode = (syntax: Syntax, root: number, options: PrintOptions = 
         result += intValue(nodes, item).toString()
         break
       case Kind.Float:
-        result += printFloat(floatValue(nodes, item))
+        result += formatFloat(floatValue(nodes, item))
         break
       case Kind.String:
         result += printString(strings[a]!)

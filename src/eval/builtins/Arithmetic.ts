@@ -6,7 +6,7 @@ import { less } from "../Compare.ts"
 import { expectFloat, expectInteger, first, second } from "../Expect.ts"
 import { force } from "../Force.ts"
 import { NixError } from "../NixError.ts"
-import { formatFloat } from "../text/Floats.ts"
+import { formatFloat } from "../../lang/Floats.ts"
 import type { Value } from "../Value.ts"
 import { Builtin, fromBigInt } from "../Value.ts"
 

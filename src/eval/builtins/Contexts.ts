@@ -20,7 +20,7 @@ import {
 import { ask } from "../Force.ts"
 import { machine } from "../Machine.ts"
 import { NixError } from "../NixError.ts"
-import { quoteName } from "../Print.ts"
+import { printName } from "../../lang/Names.ts"
 import { parseContextElement } from "../Realisation.ts"
 import type { SymbolId } from "../Symbols.ts"
 import { Names, nameOf, symbol } from "../Symbols.ts"
@@ -70,7 +70,7 @@ const appendContext = (string: Value, contexts: Value): Value => {
   for (let slot = 0; slot < set.size; slot++) {
     const path = nameOf(set.shape.symbols[slot] as number)
     const position = set.positions[slot] ?? 0
-    if (!isStorePath(path)) throw new NixError("eval", `context key '${quoteName(path)}' is not a store path`, position)
+    if (!isStorePath(path)) throw new NixError("eval", `context key '${printName(path)}' is not a store path`, position)
     if (!machine.settings.readOnly && ask({ _tag: "EnsurePath", path }) !== true) {
       throw new NixError("io", `path '${path}' is not valid`, position)
     }
@@ -83,7 +83,7 @@ const appendContext = (string: Value, contexts: Value): Value => {
       if (!derivation) {
         throw new NixError(
           "eval",
-          `tried to add all-outputs context of ${quoteName(path)}, which is not a derivation, to a string`,
+          `tried to add all-outputs context of ${printName(path)}, which is not a derivation, to a string`,
           position
         )
       }
@@ -95,7 +95,7 @@ const appendContext = (string: Value, contexts: Value): Value => {
       if (names.length > 0 && !derivation) {
         throw new NixError(
           "eval",
-          `tried to add derivation output context of ${quoteName(path)}, which is not a derivation, to a string`,
+          `tried to add derivation output context of ${printName(path)}, which is not a derivation, to a string`,
           position
         )
       }

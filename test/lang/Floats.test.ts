@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { formatFixed, formatFloat, formatJsonFloat } from "../../../src/eval/text/Floats.ts"
+import { formatFixed, formatFloat, formatJsonFloat } from "../../src/lang/Floats.ts"
 
 // [value, as it prints, by toString, in JSON]: recorded from Nix 2.34.8.
 const recorded: ReadonlyArray<readonly [number, string, string, string]> = [
