@@ -62,6 +62,12 @@ const keyOf = (request: IoRequest): string => (isNear(request) ? nearKey(request
 const covers = (directory: ByteString, path: ByteString): boolean =>
   directory === "/" || path === directory || path.startsWith(`${directory}/`) || directory.startsWith(`${path}/`)
 
+/** Under `--restrict-eval`: an allowed URI, what lies below one, and what the search path itself names. */
+const mayFetch = (job: EvaluationJob, url: ByteString): boolean =>
+  job.allowedUris.some(
+    (allowed) => allowed !== "" && (url === allowed || (url.startsWith(allowed) && (allowed.endsWith("/") || url[allowed.length] === "/")))
+  ) || job.searchPath.some((entry) => entry === url || entry.slice(entry.indexOf("=") + 1) === url)
+
 export abstract class EvaluationHost implements IoHost {
   readonly #job: EvaluationJob
   readonly #answers = new Map<string, IoAnswer>()
@@ -134,6 +140,9 @@ export abstract class EvaluationHost implements IoHost {
     try {
       switch (request._tag) {
         case "Fetch": {
+          if (this.#job.restrict && !mayFetch(this.#job, request.url)) {
+            return failure("restricted", `access to URI '${request.url}' is forbidden in restricted mode`)
+          }
           if (request.hash === undefined) return undefined
           const fetch: Fetch = {
             _tag: request.unpack ? "Tarball" : "Url",

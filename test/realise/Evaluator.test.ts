@@ -144,6 +144,21 @@ for (const [name, layer] of [
       )
     )
 
+    it.live("fetches only what is allowed when restricted", () =>
+      run(
+        Effect.gen(function* () {
+          const hash = 'sha256 = "0000000000000000000000000000000000000000000000000000";'
+          const fetch = (url: string) => `builtins.fetchurl { url = "${url}"; ${hash} }`
+          const restricted = { restrict: true, allowedUris: ["https://a.org/x"] }
+          assert.match(yield* print(fetch("https://a.org/x/file"), restricted), /^"\/nix\/store\/.*-file"$/)
+          for (const url of ["https://a.org/xfile", "https://b.org/x/file", "file:///etc/passwd"]) {
+            const error = yield* Effect.flip(print(fetch(url), restricted))
+            assert.include(error.rendered, `access to URI '${url}' is forbidden in restricted mode`)
+          }
+        })
+      )
+    )
+
     it.live("ends with Nix's error when calls nest too deeply", () =>
       run(
         Effect.gen(function* () {
