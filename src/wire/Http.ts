@@ -12,6 +12,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -29,6 +30,8 @@ import {
   Unreachable
 } from "./HttpError.ts"
 import type { Answer, Body, ExchangeLimits, Exchanger } from "./HttpExchange.ts"
+import { current as currentTrace, traceHeader } from "./grpc/TraceHeaders.ts"
+import { isPropagated } from "./TracePropagation.ts"
 
 export interface HttpOptions extends ExchangeLimits {
   /** Further attempts after the first; for a body, as many in a row without a MiB of progress. */
@@ -70,7 +73,7 @@ export interface HttpRequest {
   readonly maxBytes?: number
   /** The caller checks the whole content against a hash: a broken body may be continued even when nothing proves that it is still the same. */
   readonly verified?: boolean
-  /** Send the `traceparent` of the current span. For servers of our own; strangers should not get it. */
+  /** Send the `traceparent` of the request's span. Default: where the run is traced and nobody switched it off (`TracePropagation.ts`). Never after a redirect to another host. */
   readonly traced?: boolean
 }
 
@@ -253,28 +256,25 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
       if (failures.count >= options.retries || !isTransient(error) || !repeatable(method, error)) {
         return Effect.fail(error._tag === "Unreachable" ? new Unreachable({ ...error, attempts: failures.count + 1 }) : error)
       }
-      return Effect.andThen(pause(failures.count++, error), retrying(method, failures, run))
+      return Effect.logDebug(`trying again: ${error.message}`).pipe(
+        Effect.andThen(pause(failures.count++, error)),
+        Effect.andThen(retrying(method, failures, run))
+      )
     })
 
-  const open = Effect.fn("Http.open", { kind: "client" })(function* (
-    request: HttpRequest
-  ): Effect.fn.Return<HttpResponse, HttpError, Scope.Scope> {
+  const opened = Effect.fnUntraced(function* (request: HttpRequest): Effect.fn.Return<HttpResponse, HttpError, Scope.Scope> {
     const method = request.method ?? "GET"
-    yield* Effect.annotateCurrentSpan({ "http.request.method": method, "url.full": shownUrl(request.url) })
-    const trace: Record<string, string> = {}
-    if (request.traced === true) {
-      const span = yield* Effect.option(Effect.currentSpan)
-      if (span._tag === "Some") trace["traceparent"] = `00-${span.value.traceId}-${span.value.spanId}-${span.value.sampled ? "01" : "00"}`
-    }
+    const traceparent = (request.traced ?? (yield* isPropagated)) ? Option.getOrUndefined(yield* currentTrace) : undefined
+    const trace: Record<string, string> = traceparent === undefined ? {} : { [traceHeader]: traceparent }
     const offset = request.range?.offset ?? 0
     const wanted = request.range?.length
     const shown = shownUrl(request.url)
     let current: Body | undefined
-    const opened = new Set<Body>()
-    const onBody = (body: Body): void => void opened.add(body)
+    const bodies = new Set<Body>()
+    const onBody = (body: Body): void => void bodies.add(body)
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        for (const body of opened) body.cancel()
+        for (const body of bodies) body.cancel()
       })
     )
 
@@ -301,7 +301,10 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
       wanted === 0 ? answerTo(request, trace, onBody).pipe(Effect.map((a) => ({ ...a, skip: 0 }))) : openAt(offset, {})
     )
     const { answer } = begun
-    yield* Effect.annotateCurrentSpan("http.response.status_code", answer.status)
+    yield* Effect.annotateCurrentSpan({
+      "http.response.status_code": answer.status,
+      ...(failures.count === 0 ? {} : { "http.request.resend_count": failures.count })
+    })
     current = answer.body
     const before = validatorsOf(answer)
     const part = answer.status === 206 ? parseContentRange(answer.headers["content-range"]) : undefined
@@ -389,6 +392,24 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
       )
     }
   })
+
+  const open = (request: HttpRequest): Effect.Effect<HttpResponse, HttpError, Scope.Scope> => {
+    const method = request.method ?? "GET"
+    const url = URL.parse(request.url)
+    return opened(request).pipe(
+      Effect.tapError((error) =>
+        error._tag === "HttpStatus" ? Effect.annotateCurrentSpan("http.response.status_code", error.status) : Effect.void
+      ),
+      Effect.withSpan(`http ${method}`, {
+        kind: "client",
+        attributes: {
+          "http.request.method": method,
+          "url.full": shownUrl(request.url),
+          ...(url === null ? {} : { "server.address": url.hostname, ...(url.port === "" ? {} : { "server.port": Number(url.port) }) })
+        }
+      })
+    )
+  }
 
   const bytes = Effect.fnUntraced(function* (request: HttpRequest) {
     const response = yield* open({ ...request, maxBytes: request.maxBytes ?? 16 * 1024 * 1024 })

@@ -8,16 +8,19 @@
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
+import type * as LogLevel from "effect/LogLevel"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import type { BlobService } from "../../castore/blob/BlobService.ts"
 import type { DirectoryService } from "../../castore/directory/DirectoryService.ts"
-import { EventSink } from "../../wire/Events.ts"
 import { type Answer, type Asked, BodyError, text } from "./Answer.ts"
 import type { Routes } from "./BinaryCache.ts"
+import { served } from "./RequestSpan.ts"
 
 /** The address cannot be listened at. */
 export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", { address: Schema.String, detail: Schema.String }) {
@@ -34,6 +37,8 @@ export interface ListenOptions {
   readonly stallMillis?: number | undefined
   /** Connections at the same time. Default 1024. */
   readonly connections?: number | undefined
+  /** The level at which each request is told to the log. Default "Debug". */
+  readonly requestLevel?: LogLevel.Severity | undefined
 }
 
 /** Bytes a second below which a body is cut off, and after how many seconds that is looked at first. */
@@ -94,12 +99,21 @@ const send = Effect.fnUntraced(function* (response: http.ServerResponse, answer:
   else response.destroy()
 })
 
+type Needed = BlobService | DirectoryService | Scope.Scope
+
 /** Starts to listen, and gives the address. Serves until the scope is closed. */
 export const listen = Effect.fn("serve.http")(function* (
   routes: Routes,
   options: ListenOptions
 ): Effect.fn.Return<{ readonly host: string; readonly port: number }, CannotListen, BlobService | DirectoryService | Scope.Scope> {
-  const run = yield* FiberSet.makeRuntime<BlobService | DirectoryService, void, never>()
+  const requestLevel = options.requestLevel ?? "Debug"
+  const run = yield* FiberSet.makeRuntime<BlobService | DirectoryService, void, never>().pipe(
+    // The span in which the server was started is none of a request's.
+    Effect.updateContext(
+      (context: Context.Context<Needed>) =>
+        Context.omit(Tracer.ParentSpan)(context as Context.Context<Needed | Tracer.ParentSpan>) as Context.Context<Needed>
+    )
+  )
 
   const handle = (
     request: http.IncomingMessage,
@@ -119,9 +133,8 @@ export const listen = Effect.fn("serve.http")(function* (
           if (Cause.hasInterruptsOnly(cause)) return void response.destroy()
           const error = Cause.squash(cause)
           if (!(error instanceof BodyError)) {
-            const emit = yield* EventSink
             const detail = error instanceof Error ? error.message : String(error)
-            emit({ _tag: "Message", level: "warning", text: `${request.method} ${request.url} failed: ${detail}` })
+            yield* Effect.logWarning(`${request.method} ${request.url} failed: ${detail}`)
           }
           if (response.headersSent || response.destroyed) return void response.destroy()
           response.setHeader("connection", "close")
@@ -134,7 +147,7 @@ export const listen = Effect.fn("serve.http")(function* (
   const server = http.createServer(
     { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 20_000, maxHeaderSize: 16 * 1024, connectionsCheckingInterval: 5000 },
     (request, response) => {
-      const fiber = run(handle(request, response))
+      const fiber = run(handle(request, response).pipe(served(request, response, requestLevel)))
       // Both sides may go away at any moment; an error that nobody listens to would end the process.
       request.on("error", () => {})
       response.on("error", () => {})
