@@ -22,6 +22,8 @@ export abstract class BindingParser extends LiteralParser {
   /** Where the name that `name` read last stands. */
   nameStart = 0
   nameEnd = 0
+  /** Whether the end of the text closes a binding, too. */
+  lastSemicolonOptional = false
 
   constructor(source: ByteString, origin: Origin, pipeOperators: boolean, maxDepth: number, checkEarly: boolean) {
     super(source, origin, pipeOperators, maxDepth)
@@ -118,7 +120,7 @@ export abstract class BindingParser extends LiteralParser {
     if (!this.at(Token.Assign)) this.unexpected([Token.Dot, Token.Assign])
     lexer.next()
     const value = this.expression()
-    this.expect(Token.Semicolon)
+    this.closeBinding()
     buffer.push(name)
     buffer.push(start)
     buffer.push(how)
@@ -138,7 +140,7 @@ export abstract class BindingParser extends LiteralParser {
       buffer.push(How.Source)
       buffer.push(source)
     }
-    while (!this.at(Token.Semicolon)) {
+    while (!this.at(Token.Semicolon) && !(this.lastSemicolonOptional && this.at(Token.End))) {
       const start = lexer.start
       const name = this.name(none)
       if (name < 0) lexer.fail({ _tag: "DynamicAttribute", where: "inherit" }, start, this.nameEnd)
@@ -149,7 +151,12 @@ export abstract class BindingParser extends LiteralParser {
       buffer.push(source >= 0 ? How.InheritFrom : How.Inherit)
       buffer.push(value)
     }
-    lexer.next()
+    this.closeBinding()
+  }
+
+  /** The semicolon after a binding. */
+  closeBinding(): void {
+    if (!(this.lastSemicolonOptional && this.at(Token.End))) this.expect(Token.Semicolon)
   }
 
   /** The rest of a set, from its first (or next) binding on to `}`. */

@@ -9,6 +9,7 @@ import type { ByteString } from "../nix/Bytes.ts"
 import { BindingParser, nameTokens, none } from "./BindingParser.ts"
 import { How, recordCells } from "./Bindings.ts"
 import { ParseError } from "./ParseError.ts"
+import type { Literal } from "./Lints.ts"
 import { Kind } from "./Syntax.ts"
 import type { Origin, Syntax } from "./Syntax.ts"
 import { Token } from "./Token.ts"
@@ -19,6 +20,8 @@ export interface ParseOptions {
   readonly pipeOperators?: boolean
   /** Nesting of expressions above which parsing stops with `TooDeep`. Default 100 000; a small stack may end it earlier. */
   readonly maxDepth?: number
+  /** Told of URL and path literals, in the order of the text; of all of them once more where the text is refused. */
+  readonly onLiteral?: (literal: Literal) => void
 }
 
 const defaultMaxDepth = 100_000
@@ -82,6 +85,16 @@ class Parser extends BindingParser {
     const root = this.expression()
     if (!this.at(Token.End)) this.unexpected([Token.End])
     return root
+  }
+
+  /** Bindings up to the end of the text, as a set that is not recursive. */
+  bindingsOnly(): number {
+    const { lexer, buffer } = this
+    const base = buffer.depth
+    this.lastSemicolonOptional = true
+    lexer.next()
+    this.bindingList(Token.End, base)
+    return this.bindings.close(base, this.bindings.paths.length, 0, lexer.previousEnd, 0)
   }
 
   expression(): number {
@@ -398,6 +411,7 @@ class Parser extends BindingParser {
         this.strings.push(lexer.source.substring(start + 1, end - 1))
         return buffer.node1(Kind.SearchPath, start, end, this.strings.length - 1)
       case Token.Uri:
+        this.tellLiteral("url", start, end)
         lexer.next()
         return this.text(lexer.source.substring(start, end), start, end)
       default:
@@ -412,11 +426,25 @@ class Parser extends BindingParser {
  * `origin` says where it came from, for messages and positions; `baseDirectory` (absolute, no trailing slash unless it is the root) is
  * kept in the tree for relative paths. Throws `ParseError`, nothing else.
  */
-export const parse = (source: ByteString, origin: Origin, baseDirectory: ByteString, options: ParseOptions = {}): Syntax => {
+export const parse = (source: ByteString, origin: Origin, baseDirectory: ByteString, options: ParseOptions = {}): Syntax =>
+  parseAs((parser) => parser.file(), source, origin, baseDirectory, options)
+
+/** Parses bindings as they stand in a set, without its braces; the last semicolon may be missing. The root is the set. Throws `ParseError`, nothing else. */
+export const parseBindings = (source: ByteString, origin: Origin, baseDirectory: ByteString, options: ParseOptions = {}): Syntax =>
+  parseAs((parser) => parser.bindingsOnly(), source, origin, baseDirectory, options)
+
+const parseAs = (
+  read: (parser: Parser) => number,
+  source: ByteString,
+  origin: Origin,
+  baseDirectory: ByteString,
+  options: ParseOptions
+): Syntax => {
   const attempt = (checkEarly: boolean): Syntax => {
     const parser = new Parser(source, origin, options.pipeOperators ?? false, options.maxDepth ?? defaultMaxDepth, checkEarly)
+    parser.onLiteral = options.onLiteral
     try {
-      const root = parser.file()
+      const root = read(parser)
       return {
         origin,
         baseDirectory,
