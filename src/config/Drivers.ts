@@ -1,6 +1,7 @@
 /** The drivers that yix brings along. */
 import type { Driver } from "./Driver.ts"
 import * as Combinators from "./drivers/Combinators.ts"
+import * as Fetchers from "./drivers/Fetchers.ts"
 import * as Grpc from "./drivers/Grpc.ts"
 import * as Local from "./drivers/Local.ts"
 import * as Memory from "./drivers/Memory.ts"
@@ -26,5 +27,8 @@ export const standardDrivers: ReadonlyArray<Driver> = [
   nix,
   Network.http,
   Network.mirror,
+  Fetchers.file,
+  Fetchers.recorded,
+  Fetchers.combined,
   sandbox
 ]

@@ -64,6 +64,53 @@ export class FileUnreadable extends Schema.TaggedError<FileUnreadable>()("FileUn
   }
 }
 
+/** A fetcher that serves from directories has nothing for an address. */
+export class NotServed extends Schema.TaggedError<NotServed>()("NotServed", {
+  url: Schema.String,
+  /** The directories. */
+  roots: Schema.Array(Schema.String),
+  /** A file that would be served for the address; `undefined` where none could be, since the address leads elsewhere. */
+  wanted: Schema.UndefinedOr(Schema.String)
+}) {
+  override get message(): string {
+    const roots = this.roots.map((root) => `'${root}'`).join(", ")
+    return this.wanted === undefined
+      ? `'${this.url}' leads out of what this fetcher serves, which is below ${roots}; add the directory to its 'roots'`
+      : `'${this.url}' is not below ${roots}; put the file at '${this.wanted}'`
+  }
+}
+
+/** A fetcher that replays recordings has none of this fetch. */
+export class NotRecorded extends Schema.TaggedError<NotRecorded>()("NotRecorded", {
+  url: Schema.String,
+  directory: Schema.String
+}) {
+  override get message(): string {
+    return `the fetch of '${this.url}' is not recorded in '${this.directory}'; fetch it once with mode = "auto" or "record"`
+  }
+}
+
+/** A recording is not, or no longer, what was recorded. */
+export class RecordingDamaged extends Schema.TaggedError<RecordingDamaged>()("RecordingDamaged", {
+  file: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `the recording '${this.file}' is damaged: ${this.detail}; delete it and record the fetch again`
+  }
+}
+
+/** An answer cannot be recorded. */
+export class RecordingFailed extends Schema.TaggedError<RecordingFailed>()("RecordingFailed", {
+  url: Schema.String,
+  directory: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `cannot record the fetch of '${this.url}' in '${this.directory}': ${this.detail}; make the directory writable, or use mode = "replay"`
+  }
+}
+
 /** What should have been a NAR is none. */
 export class BadNar extends Schema.TaggedError<BadNar>()("BadNar", {
   url: Schema.String,
@@ -88,9 +135,12 @@ export class BadName extends Schema.TaggedError<BadName>()("BadName", {
 }
 
 /** What reading an address may fail with. */
-export type TransferError = HttpError | UnsupportedScheme | FileUnreadable
+export type TransferError = HttpError | UnsupportedScheme | FileUnreadable | NotServed
 
-export type FetchError = TransferError | HashMismatch | DecompressError | BadArchive | BadNar | BadName | CastoreError
+/** What a recording of fetches may fail with. */
+export type RecordingError = NotRecorded | RecordingDamaged | RecordingFailed
+
+export type FetchError = TransferError | HashMismatch | DecompressError | BadArchive | BadNar | BadName | RecordingError | CastoreError
 
 /** The exit code that an error asks for (design §7). */
 export const exitCodeOf = (error: FetchError): number => (error._tag === "HashMismatch" ? error.exitCode : 1)

@@ -17,6 +17,8 @@ export interface FetchProgress {
 export class Fetcher extends Context.Service<
   Fetcher,
   {
+    /** Set where no fetch uses the network, so that it may be asked under `--offline`. */
+    readonly offline?: boolean | undefined
     /** The fetched tree with its NAR hash, size and content address, not yet committed. Interrupting it leaves nothing behind. */
     fetch(fetch: Fetch, onProgress?: (progress: FetchProgress) => void): Effect.Effect<PathInfo, FetchError>
   }

@@ -45,11 +45,11 @@ const pieceSize = 1 << 20
 export const shown = (url: ByteString): string => shownUrl(toUnicode(url))
 
 /** Percent signs and two digits as the bytes they stand for. */
-const percentDecode = (text: ByteString): ByteString =>
+export const percentDecode = (text: ByteString): ByteString =>
   text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 
 /** Bytes beyond ASCII as percent signs and two digits, as URLs have them. */
-const percentEncode = (text: ByteString): string =>
+export const percentEncode = (text: ByteString): string =>
   text.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`)
 
 /** The scheme of a URL in lower case; "" where there is none. */
@@ -66,7 +66,8 @@ export const localPath = (url: ByteString): ByteString | undefined => {
 
 const failureAt = (path: ByteString, code: string): FileUnreadable => new FileUnreadable({ path: toUnicode(path), code })
 
-const openLocal = Effect.fnUntraced(function* (
+/** Opens a file of the disk. */
+export const openLocal = Effect.fnUntraced(function* (
   path: ByteString,
   options: TransferOptions
 ): Effect.fn.Return<Transferred, TransferError, Scope.Scope> {

@@ -298,7 +298,7 @@ const make = Effect.gen(function* () {
   const fetched = (path: StorePath | undefined, fetch: Fetch, what?: StorePath): Effect.Effect<PathInfo, RealiseError> => {
     const work: Effect.Effect<PathInfo, RealiseError> = announced("fetch", fetch.name, path, (reporter) =>
       Effect.gen(function* () {
-        if ((yield* RealiseOptions).offline && /^(?!file:)[a-z][a-z0-9+.-]*:/i.test(fetch.url)) {
+        if ((yield* RealiseOptions).offline && fetcher.offline !== true && /^(?!file:)[a-z][a-z0-9+.-]*:/i.test(fetch.url)) {
           return yield* new FetchFailure({ what, detail: `'${toUnicode(fetch.url)}' must be fetched, which --offline forbids`, code: 1 })
         }
         const info = yield* fetcher
