@@ -1,6 +1,9 @@
 /**
  * Files as values: finding what an import means, parsing, and the cache by which a file is evaluated once.
  */
+import { render } from "../lang/Diagnostics.ts"
+import type { LintFinding, Literal } from "../lang/Lints.ts"
+import { anyLint, lintLiteral } from "../lang/Lints.ts"
 import { ParseError } from "../lang/ParseError.ts"
 import { parse } from "../lang/Parser.ts"
 import type { Origin } from "../lang/Syntax.ts"
@@ -11,7 +14,7 @@ import { bundledFile } from "./BundledFiles.ts"
 import type { Env } from "./Code.ts"
 import { lazily } from "./Code.ts"
 import { compile } from "./Compile.ts"
-import { ask, force } from "./Force.ts"
+import { ask, force, suspend } from "./Force.ts"
 import type { FileType } from "./IoRequest.ts"
 import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
@@ -40,16 +43,29 @@ export const resolveImport = (path: ByteString): ByteString => {
   }
 }
 
+/** Warns, or refuses the source. */
+const tellFinding = ({ fatal, message, span }: LintFinding, unit: Unit): void => {
+  if (fatal) throw new NixError("parse", message, unit.base + span.start)
+  machine.print(render({ level: "warning", message, span }))
+}
+
 /** Parses a source and checks its variables. */
 const compileSource = (source: ByteString, origin: Origin, directory: ByteString, scope: Scope | null) => {
   const m = machine
   try {
-    const syntax = parse(source, origin, directory, { pipeOperators: m.settings.pipeOperators })
+    const { lints, pipeOperators } = m.settings
+    const findings: Array<LintFinding> = []
+    const onLiteral = (literal: Literal): void => {
+      const finding = lintLiteral(literal, lints)
+      if (finding !== undefined) findings.push(finding)
+    }
+    const syntax = parse(source, origin, directory, { pipeOperators, ...(anyLint(lints) ? { onLiteral } : {}) })
     checkScopes(syntax, (name) => {
       const id = symbol(name)
       return m.globals.has(id) || (scope !== null && scope.slots.has(id))
     })
     const unit = new Unit(syntax)
+    for (const finding of findings) tellFinding(finding, unit)
     return compile(unit, syntax.root, scope)
   } catch (error) {
     if (!(error instanceof ParseError)) throw error
@@ -67,12 +83,36 @@ export const evaluateText = (source: ByteString, origin: Origin, directory: Byte
 
 const readSource = (path: ByteString): ByteString => bundledFile(path) ?? (ask({ _tag: "ReadFile", path }) as ByteString)
 
+/** Runs the evaluation of a file, told to the host where it wants to know. */
+const watched = (path: ByteString, evaluate: () => Value): Value => {
+  const watch = machine.host.files
+  if (watch === undefined) return evaluate()
+  watch.enter(path)
+  let how: "done" | "failed" | "suspended" = "failed"
+  try {
+    const value = evaluate()
+    how = "done"
+    return value
+  } catch (error) {
+    if (error === suspend) how = "suspended"
+    throw error
+  } finally {
+    watch.leave(how)
+  }
+}
+
+const compileFile = (path: ByteString, scope: Scope | null) => {
+  const code = compileSource(readSource(path), { _tag: "File", path }, directoryName(path), scope)
+  machine.host.files?.compiled()
+  return code
+}
+
 /** The value of the file at a path (resolved already), evaluated once. */
 const evaluateResolved = (path: ByteString): Value => {
   const files = machine.files
   let value = files.get(path)
   if (value === undefined) {
-    value = lazily(() => evaluateText(readSource(path), { _tag: "File", path }, directoryName(path)))
+    value = lazily(() => watched(path, () => compileFile(path, null).run(noEnv)))
     files.set(path, value)
   }
   return force(value)
@@ -90,6 +130,5 @@ export const importScoped = (scope: AttributeSet, path: ByteString): Value => {
     slots.set(scope.shape.symbols[slot] as number, env.length)
     env.push(scope.at(slot))
   }
-  const code = compileSource(readSource(file), { _tag: "File", path: file }, directoryName(file), new Scope(null, slots, undefined))
-  return code.run(env)
+  return watched(file, () => compileFile(file, new Scope(null, slots, undefined)).run(env))
 }

@@ -78,6 +78,16 @@ export interface IoFailure {
 
 export type IoAnswer = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly failure: IoFailure }
 
+/** Hears of the evaluation of files, from reading one to its outermost value. Calls nest: what is entered in between is imported by it, and left first. */
+export interface FileWatch {
+  /** It begins, or begins again after a suspension. */
+  enter(path: ByteString): void
+  /** The one that was entered last is read, parsed and checked. */
+  compiled(): void
+  /** The one that was entered last ends. */
+  leave(how: "done" | "failed" | "suspended"): void
+}
+
 export interface IoHost {
   /** The answer, or `undefined` while it is pending. Starts the work on the first call. */
   ask(request: IoRequest): IoAnswer | undefined
@@ -88,6 +98,8 @@ export interface IoHost {
    * impossible; the evaluator then unwinds to its root and is run again.
    */
   readonly wait: ((requests: ReadonlyArray<FarRequest>, milliseconds: number | undefined) => boolean) | undefined
+  /** Absent: nobody wants to know. */
+  readonly files?: FileWatch | undefined
   /** A line for the user: `trace: …`, `warning: …`. */
   print(line: ByteString): void
   /** Polled now and then: true when the evaluation should end (Ctrl-C). */

@@ -17,6 +17,7 @@ import type { hashPath } from "../store/HashPath.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
 import type { FromEvaluator, Question } from "./EvaluatorProtocol.ts"
 import { notInStore } from "./EvaluatorProtocol.ts"
+import { FileTimes } from "./FileTimes.ts"
 import { answerFromHost } from "./HostFiles.ts"
 
 const storePrefix = "/nix/store/"
@@ -80,9 +81,13 @@ export abstract class EvaluationHost implements IoHost {
   /** Hashes sources in a read-only job. */
   readonly #hashPath: typeof hashPath | undefined
 
-  constructor(job: EvaluationJob, hash: typeof hashPath | undefined) {
+  /** Notes the times of files, in a run that is traced. */
+  readonly files: FileTimes | undefined
+
+  constructor(job: EvaluationJob, hash: typeof hashPath | undefined, timed: boolean) {
     this.#job = job
     this.#hashPath = hash
+    this.files = timed ? new FileTimes() : undefined
   }
 
   /** Sends something to whoever answers. */
@@ -106,7 +111,7 @@ export abstract class EvaluationHost implements IoHost {
     const id = this.#nextId++
     this.#pending.set(key, id)
     this.#keys.set(id, key)
-    this.post({ _tag: "Ask", id, question })
+    this.post({ _tag: "Ask", id, question, file: this.files?.current })
     return undefined
   }
 
@@ -209,6 +214,11 @@ export abstract class EvaluationHost implements IoHost {
   /** Whether one of these requests is answered. */
   protected anyAnswered(requests: ReadonlyArray<FarRequest>): boolean {
     return requests.some((request) => this.#answers.has(keyOf(request)))
+  }
+
+  /** Tells the times of the files that were evaluated, once. */
+  tellFiles(): void {
+    if (this.files !== undefined && this.files.ended.length > 0) this.post({ _tag: "Files", list: this.files.ended })
   }
 
   /** A path that no store has may still stand in the host's own /nix/store. */

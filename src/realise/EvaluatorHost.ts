@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import { EventSink } from "../wire/Events.ts"
+import { isTraced } from "../wire/TracePropagation.ts"
 import { evaluating } from "./Announce.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
@@ -29,6 +30,7 @@ const signal = (thread: Thread): void => {
 const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, world: OpenWorld, broken: () => void) {
   const sink = yield* EventSink
   const context = yield* Effect.context<never>()
+  const timed = yield* isTraced
   const questions = makeQuestions(context, world, sink, (id, reply) => {
     const message: ToEvaluator = { _tag: "Answer", id, answer: reply }
     thread.port.postMessage(message)
@@ -68,7 +70,7 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
       }
     })
     Atomics.store(thread.flags, Flag.Interrupt, 0)
-    const message: ToEvaluator = { _tag: "Run", job }
+    const message: ToEvaluator = { _tag: "Run", job, timed }
     thread.port.postMessage(message)
     thread.worker.postMessage("run")
     return Effect.callback<void>((stopped) => {
@@ -82,6 +84,7 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
       }, patience)
       thread.port.removeAllListeners("message")
       thread.port.on("message", (late: FromEvaluator) => {
+        if (late._tag === "Files") questions.take(late)
         if (late._tag === "Interrupted" || late._tag === "Result" || late._tag === "Failed") {
           thread.port.removeAllListeners("message")
           end()

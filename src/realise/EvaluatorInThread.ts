@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { hashPath } from "../store/HashPath.ts"
 import { EventSink } from "../wire/Events.ts"
+import { isTraced } from "../wire/TracePropagation.ts"
 import { evaluating } from "./Announce.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
@@ -21,8 +22,8 @@ class InThreadHost extends EvaluationHost {
   override readonly wait = undefined
   readonly #post: (message: FromEvaluator) => unknown
 
-  constructor(job: EvaluationJob, post: (message: FromEvaluator) => unknown) {
-    super(job, hashPath)
+  constructor(job: EvaluationJob, timed: boolean, post: (message: FromEvaluator) => unknown) {
+    super(job, hashPath, timed)
     this.#post = post
   }
 
@@ -52,7 +53,7 @@ export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
         unseen++
         answered()
       })
-      const host = new InThreadHost(job, questions.take)
+      const host = new InThreadHost(job, yield* isTraced, questions.take)
       const someAnswer = Effect.callback<void>((resume) => {
         answered = () => resume(Effect.void)
         if (unseen > 0) answered()
@@ -66,6 +67,7 @@ export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
             yield* someAnswer
             continue
           }
+          host.tellFiles()
           if (result._tag === "Result") {
             yield* Effect.orDie(questions.flush)
             realiser.addDerivations(result.derivations)

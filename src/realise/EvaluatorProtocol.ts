@@ -7,6 +7,7 @@ import type { Fetch } from "../fetch/Fetch.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
+import type { FileTime } from "./FileTimes.ts"
 
 /** The kind of failure that means: no store has the path, but the host's own /nix/store may. */
 export const notInStore = "not-in-store"
@@ -23,15 +24,18 @@ export const Flag = {
 export type Question = FarRequest | { readonly _tag: "StoreRead"; readonly path: StorePath; readonly request: NearRequest }
 
 export type ToEvaluator =
-  | { readonly _tag: "Run"; readonly job: EvaluationJob }
+  /** `timed`: the times of evaluated files are wanted. */
+  | { readonly _tag: "Run"; readonly job: EvaluationJob; readonly timed: boolean }
   | { readonly _tag: "Answer"; readonly id: number; readonly answer: IoAnswer }
 
 export type FromEvaluator =
-  | { readonly _tag: "Ask"; readonly id: number; readonly question: Question }
+  /** `file`: the one whose evaluation asks, where that is known. */
+  | { readonly _tag: "Ask"; readonly id: number; readonly question: Question; readonly file: ByteString | undefined }
   | { readonly _tag: "Release"; readonly id: number }
   | { readonly _tag: "Print"; readonly line: ByteString }
   | { readonly _tag: "Derivations"; readonly list: ReadonlyArray<readonly [StorePath, ByteString]> }
   | { readonly _tag: "Fetches"; readonly list: ReadonlyArray<readonly [StorePath, Fetch]> }
+  | { readonly _tag: "Files"; readonly list: ReadonlyArray<FileTime> }
   | { readonly _tag: "Result"; readonly result: EvaluationResult }
   | { readonly _tag: "Failed"; readonly rendered: ByteString; readonly exitCode: number; readonly unusable: boolean }
   | { readonly _tag: "Interrupted" }

@@ -21,7 +21,9 @@ const run = async (message: ToEvaluator & { readonly _tag: "Run" }): Promise<voi
   const post = (reply: FromEvaluator): void => port.postMessage(reply)
   let result: RunResult | undefined
   try {
-    result = prepare(message.job, new WorkerHost(port, flags, message.job, await sourceHasher(message.job))).step()
+    const host = new WorkerHost(port, flags, message.job, await sourceHasher(message.job), message.timed)
+    result = prepare(message.job, host).step()
+    host.tellFiles()
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
     post({ _tag: "Failed", rendered: `error: the evaluator failed, which is a defect of yix: ${text}`, exitCode: 1, unusable: true })

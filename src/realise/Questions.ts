@@ -19,6 +19,7 @@ import type { PathInfoService } from "../store/PathInfoService.ts"
 import type { Event } from "../wire/Events.ts"
 import { shownUrl } from "../wire/HttpError.ts"
 import type { FromEvaluator, Question } from "./EvaluatorProtocol.ts"
+import { spansOf } from "./FileSpans.ts"
 import { Realiser } from "./Realiser.ts"
 import type { RealiseError } from "./RealiseError.ts"
 import { toIoFailure } from "./RealiseError.ts"
@@ -94,8 +95,9 @@ export const makeQuestions = (
       return Effect.provideContext(body, services)
     })
 
-  const ask = (id: number, question: Question): void => {
-    const answered = Effect.withSpan(answer(question), `Question.${question._tag}`, { attributes: subjectOf(question), ...under })
+  const ask = (id: number, question: Question, file: ByteString | undefined): void => {
+    const attributes = file === undefined ? subjectOf(question) : { ...subjectOf(question), "code.file.path": toUnicode(file) }
+    const answered = Effect.withSpan(answer(question), `Question.${question._tag}`, { attributes, ...under })
     const fiber = fork(Effect.catch(inWorld(answered), (error) => Effect.succeed(unopened(error))))
     asked.set(id, fiber)
     fiber.addObserver((exit) => {
@@ -115,7 +117,7 @@ export const makeQuestions = (
     take: (message: FromEvaluator): Ending | undefined => {
       switch (message._tag) {
         case "Ask":
-          ask(message.id, message.question)
+          ask(message.id, message.question, message.file)
           return undefined
         case "Release": {
           const fiber = asked.get(message.id)
@@ -124,6 +126,9 @@ export const makeQuestions = (
         }
         case "Print":
           sink(lineEvent(message.line))
+          return undefined
+        case "Files":
+          spansOf(context, message.list)
           return undefined
         case "Derivations":
           untold.push((realiser) => realiser.addDerivations(message.list))

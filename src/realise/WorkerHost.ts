@@ -14,8 +14,8 @@ export class WorkerHost extends EvaluationHost {
   readonly #port: MessagePort
   readonly #flags: Int32Array
 
-  constructor(port: MessagePort, flags: Int32Array, job: EvaluationJob, hash: typeof hashPath | undefined) {
-    super(job, hash)
+  constructor(port: MessagePort, flags: Int32Array, job: EvaluationJob, hash: typeof hashPath | undefined, timed: boolean) {
+    super(job, hash, timed)
     this.#port = port
     this.#flags = flags
   }
