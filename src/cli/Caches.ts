@@ -43,9 +43,15 @@ export const withSubstituters = <A, E, R>(input: SubstituterInput, use: Effect.E
   Effect.gen(function* () {
     const trustedKeys = yield* trustedKeysOf(input)
     if (input.substituters.length === 0) return yield* use
-    const [NixCache, Http] = yield* Effect.promise(() => Promise.all([import("../store/pathinfo/NixCache.ts"), import("../wire/Http.ts")]))
+    const [NixCache, Negative, Http] = yield* Effect.promise(() =>
+      Promise.all([import("../store/pathinfo/NixCache.ts"), import("../store/pathinfo/Negative.ts"), import("../wire/Http.ts")])
+    )
+    // What a cache does not have is asked for by every dependent.
     const opened = Effect.forEach(input.substituters, (url) =>
-      Effect.map(NixCache.make({ url, trustedKeys }), (pathInfos): Substituter => ({ name: url, pathInfos }))
+      Effect.map(NixCache.make({ url, trustedKeys }), (cache): Substituter => ({
+        name: url,
+        pathInfos: Negative.make(cache)
+      }))
     )
     return yield* Effect.flatMap(opened, (substituters) => Effect.provideService(use, Substituters, substituters)).pipe(
       Effect.provide(Http.layer())

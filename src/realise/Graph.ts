@@ -26,7 +26,6 @@ import { hash } from "../nix/Crypto.ts"
 import { printHash } from "../nix/Hash.ts"
 import { isDerivationPath, makeFixedOutput, makeText, nameOf, type StorePath } from "../nix/StorePath.ts"
 import * as Add from "../store/Add.ts"
-import { closure } from "../store/Closure.ts"
 import { type LeaseHolder, Leases } from "../store/Leases.ts"
 import type { PathInfo } from "../store/PathInfo.ts"
 import { PathInfoService } from "../store/PathInfoService.ts"
@@ -35,6 +34,7 @@ import { announced, planned } from "./Announce.ts"
 import { buildDerivation, type BuildServices } from "./BuildDerivation.ts"
 import { BuildLogs } from "./BuildLogs.ts"
 import { Known } from "./Known.ts"
+import * as Presence from "./Presence.ts"
 import {
   DependencyFailed,
   DerivationFailed,
@@ -50,7 +50,7 @@ import {
 } from "./RealiseError.ts"
 import { type Realised, Realiser, RealiseOptions, type Target } from "./Realiser.ts"
 import * as Sharing from "./Sharing.ts"
-import { substitute, Substituters } from "./Substituters.ts"
+import { makeSubstitute, Substituters } from "./Substituters.ts"
 
 /** Paths of one derivation's outputs by name. */
 type Outputs = ReadonlyMap<ByteString, PathInfo>
@@ -114,6 +114,7 @@ const make = Effect.gen(function* () {
   const readers = yield* Semaphore.make(sourcesAtOnce)
   const sharing = Sharing.make<RealiseError>()
   const known = new Known()
+  const substitute = makeSubstitute()
 
   /** A derivation's text is from outside: what is wrong with it is an error of the derivation. */
   const attempt = <A>(drvPath: StorePath, read: () => A): Effect.Effect<A, DerivationFailed> =>
@@ -129,7 +130,8 @@ const make = Effect.gen(function* () {
         })
     })
 
-  const lookup = (path: StorePath) => Effect.mapError(pathInfos.get(path), storeFailure)
+  const presence = Presence.make(pathInfos)
+  const lookup = (path: StorePath) => Effect.mapError(presence.lookup(path), storeFailure)
   const commit = (info: PathInfo) =>
     Effect.withSpan(Effect.mapError(pathInfos.put(info), storeFailure), "PathInfoService.put", { attributes: { path: info.path } })
 
@@ -180,6 +182,7 @@ const make = Effect.gen(function* () {
       yield* reused(drvPath, present)
       return present
     }
+    yield* tellWanted(drvPath, drv)
     const missing = wanted.filter((name) => !present.has(name))
     const substitutes = yield* Effect.forEach(missing, (name) => substituted(drv.outputs.get(name)!.path as StorePath), {
       concurrency: "unbounded"
@@ -188,6 +191,14 @@ const make = Effect.gen(function* () {
     const making = Effect.withSpan(makeOutputs(drvPath, drv), "realise.derivation", { attributes: { drvPath } })
     return yield* sharing.once(`derivation ${drvPath}`, making)
   })
+
+  const told = new Set<StorePath>()
+  const tellWanted = (path: StorePath, drv: Derivation) =>
+    Effect.map(EventSink, (emit) => {
+      if (told.has(path)) return
+      told.add(path)
+      emit({ _tag: "Wanted", path, outputs: [...drv.outputs.values()].map((output) => output.path) })
+    })
 
   /** Those of the outputs that the store has. */
   const presentOutputs = Effect.fnUntraced(function* (drvPath: StorePath, drv: Derivation, names: Iterable<ByteString>) {
@@ -219,7 +230,7 @@ const make = Effect.gen(function* () {
     // Another process may have built it while this one waited for the lease.
     const present = Effect.tap(presentAll(drvPath, drv), (found) => (found === undefined ? Effect.void : reused(drvPath, found)))
     return yield* planned(
-      { path: drvPath, name: drv.name, inputs: [...drv.inputDerivations.keys()] },
+      { path: drvPath, name: drv.name, inputs: [...drv.inputDerivations.keys()], sources: drv.inputSources },
       Effect.flatMap(needInputs(drvPath, drv), (closure) => leased("build", drvPath, present, buildAndCommit(drvPath, drv, closure)))
     )
   })
@@ -249,11 +260,11 @@ const make = Effect.gen(function* () {
   }
 
   const closureOf = (roots: ReadonlyArray<PathInfo>): Effect.Effect<ReadonlyMap<StorePath, PathInfo>, RealiseError> =>
-    closure(roots.map((info) => info.path)).pipe(
-      Effect.map((infos) => new Map(infos.map((info) => [info.path, info]))),
-      Effect.provideContext(services),
-      Effect.mapError(storeFailure)
-    )
+    Effect.mapError(presence.closure(roots.map((info) => info.path)), storeFailure)
+
+  /** What the user asked for comes with all that it refers to. */
+  const withClosure = (realised: Realised) =>
+    presence.isLazy ? Effect.as(closureOf(realised.outputs.map(({ info }) => info)), realised) : Effect.succeed(realised)
 
   /** Output paths of those derivations that a build sees as files, if it may ask for their graphs. */
   const outputsInClosure = Effect.fnUntraced(function* (drv: Derivation, closure: ReadonlyMap<StorePath, PathInfo>) {
@@ -491,7 +502,10 @@ const make = Effect.gen(function* () {
     realise: (targets) =>
       Sharing.withinRun(
         together(
-          targets.map((target) => ({ what: target._tag === "Path" ? target.path : target.drvPath, work: realiseTarget(target) })),
+          targets.map((target) => ({
+            what: target._tag === "Path" ? target.path : target.drvPath,
+            work: Effect.flatMap(realiseTarget(target), withClosure)
+          })),
           severalFailures
         ).pipe(Effect.withSpan("Realiser.realise", { attributes: { targets: targets.length } }))
       ),

@@ -8,6 +8,7 @@ import type * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type { CastoreError } from "../castore/CastoreError.ts"
 import type { StorePath } from "../nix/StorePath.ts"
+import type { Offer } from "./Offer.ts"
 import type { PathInfo } from "./PathInfo.ts"
 
 export class PathInfoService extends Context.Service<
@@ -22,5 +23,10 @@ export class PathInfoService extends Context.Service<
     /** The paths alone, for checking: goes on where `list` would fail at a damaged entry. */
     paths(): Stream.Stream<StorePath, CastoreError>
     list(): Stream.Stream<PathInfo, CastoreError>
+    /**
+     * What is known of the path with this hash part before its content is moved; see `Offer.ts`, whose functions are to be used. Absent where `get` moves
+     * nothing either.
+     */
+    offer?(hashPart: string): Effect.Effect<Option.Option<Offer>, CastoreError>
   }
 >()("yix/store/PathInfoService") {}

@@ -8,6 +8,7 @@ import { contentAddressedPath, ContentAddressError, parseContentAddress } from "
 import type { PublicKey, SecretKey } from "../nix/Keys.ts"
 import { signNarInfo, verifyNarInfo } from "../nix/NarInfo.ts"
 import { nameOf, type StorePath, StorePathError } from "../nix/StorePath.ts"
+import type { PathClaim } from "./Offer.ts"
 import type { PathInfo } from "./PathInfo.ts"
 import { PathInfoService } from "./PathInfoService.ts"
 
@@ -35,7 +36,7 @@ export const signedBy = (info: PathInfo, keys: Iterable<PublicKey>): PublicKey |
  * Whether the path follows from the info's own content address, so that nobody needs to vouch for it. That the content has that address is for whoever
  * holds the content to check; self references cannot be judged and count as not.
  */
-export const isContentAddressed = (info: PathInfo): boolean => {
+export const isContentAddressed = (info: PathClaim): boolean => {
   if (info.ca === undefined || info.references.includes(info.path)) return false
   try {
     return contentAddressedPath(nameOf(info.path), parseContentAddress(info.ca), info.references) === info.path

@@ -5,11 +5,12 @@ import { StoreUnavailable } from "../../src/castore/CastoreError.ts"
 import { Realiser, RealiseOptions } from "../../src/realise/Realiser.ts"
 import { type Substituter, Substituters } from "../../src/realise/Substituters.ts"
 import { calculate } from "../../src/store/Nar.ts"
+import { offerOfPart } from "../../src/store/Offer.ts"
 import type { PathInfo } from "../../src/store/PathInfo.ts"
 import { make as memoryPathInfos } from "../../src/store/pathinfo/Memory.ts"
 import { PathInfoService } from "../../src/store/PathInfoService.ts"
 import { EventSink } from "../../src/wire/Events.ts"
-import type { StorePath } from "../../src/nix/StorePath.ts"
+import { nameOf, type StorePath } from "../../src/nix/StorePath.ts"
 import { collector, derive, echo, file, type Made, nameOfRequest, world } from "./world.ts"
 
 /** A substituter with files at these paths. */
@@ -25,13 +26,8 @@ const substituter = Effect.fnUntraced(function* (paths: ReadonlyArray<readonly [
   return { name: "other", pathInfos } satisfies Substituter
 })
 
-const broken: Substituter = {
-  name: "broken",
-  pathInfos: {
-    ...memoryPathInfos(),
-    get: () => Effect.fail(new StoreUnavailable({ store: "broken", operation: "answer", cause: new Error("no answer") }))
-  }
-}
+const noAnswer = () => Effect.fail(new StoreUnavailable({ store: "broken", operation: "answer", cause: new Error("no answer") }))
+const broken: Substituter = { name: "broken", pathInfos: { ...memoryPathInfos(), get: noAnswer, getByHashPart: noAnswer } }
 
 const build = Effect.fnUntraced(function* (target: Made, known: ReadonlyArray<Made>) {
   const realiser = yield* Realiser
@@ -86,6 +82,53 @@ describe("substituting", () => {
       assert.deepStrictEqual(built, ["top"])
       const warnings = events.events.filter((event) => event._tag === "Message" && event.level === "warning")
       assert.strictEqual(warnings.length, 2)
+    }).pipe(Effect.provide(world({ build: fake })))
+  })
+
+  it.live("closures that overlap are asked for together, and what they share is fetched once", () => {
+    const shared = derive("shared")
+    const left = derive("left")
+    const right = derive("right")
+    const top = derive("top", { inputs: [left, right] })
+    const { built, fake } = counting()
+    return Effect.gen(function* () {
+      const other = yield* substituter([
+        [left.out(), [shared.out()]],
+        [right.out(), [shared.out()]],
+        [shared.out(), []]
+      ])
+      const fetched: Array<string> = []
+      /** Moves contents slowly, as the network does. */
+      const slow: Substituter = {
+        name: "slow",
+        pathInfos: {
+          ...other.pathInfos,
+          offer: (part) =>
+            Effect.map(
+              offerOfPart(other.pathInfos, part),
+              Option.map((offer) => ({
+                ...offer,
+                here: undefined,
+                file: { url: "nar/x", compression: "none", hash: undefined, size: 100 },
+                fetch: (onProgress?: (done: number) => void) =>
+                  Effect.suspend(() => {
+                    fetched.push(nameOf(offer.told.path))
+                    onProgress?.(60)
+                    return Effect.delay(offer.fetch(), "20 millis")
+                  })
+              }))
+            )
+        }
+      }
+      const events = collector()
+      yield* build(top, [left, right, top]).pipe(Effect.provideService(Substituters, [slow]), Effect.provideService(EventSink, events.sink))
+      assert.deepStrictEqual(built, ["top"])
+      assert.deepStrictEqual(fetched.sort(), ["left", "right", "shared"])
+      const progress = events.events.filter((event) => event._tag === "Progress")
+      assert.deepStrictEqual(
+        progress.map(({ done, total }) => `${done} of ${total}`).sort(),
+        [...Array<string>(3).fill("0 of 100"), ...Array<string>(3).fill("60 of 100")].sort()
+      )
     }).pipe(Effect.provide(world({ build: fake })))
   })
 

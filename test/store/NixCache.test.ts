@@ -16,7 +16,10 @@ import { parseNarInfo } from "../../src/nix/NarInfo.ts"
 import { fromBaseName, hashPart } from "../../src/nix/StorePath.ts"
 import { copyClosure, type CopySide } from "../../src/store/Copy.ts"
 import { calculate } from "../../src/store/Nar.ts"
+import { has, offerOf } from "../../src/store/Offer.ts"
 import type { PathInfo } from "../../src/store/PathInfo.ts"
+import { make as memoryPathInfos } from "../../src/store/pathinfo/Memory.ts"
+import { make as nearFar } from "../../src/store/pathinfo/NearFar.ts"
 import * as NixCache from "../../src/store/pathinfo/NixCache.ts"
 import { sign } from "../../src/store/Signing.ts"
 import { add, fileNar, http as httpLayer, inside, memorySide, serving, treeNar } from "../serve/http/world.ts"
@@ -157,6 +160,11 @@ describe("a binary cache as a store", () => {
       assert.strictEqual(yield* lie(/Compression: none/, "Compression: lzip"), "compression")
       assert.strictEqual(yield* lie(/URL: .*\n/, "URL: nar/absent.nar\n"), "nar")
       assert.strictEqual(yield* lie(/References:.*\n/, "References: x\n"), "narinfo")
+      assert.strictEqual(yield* lie(/FileSize: (\d+)/, "FileSize: 9$1"), "nar")
+      assert.strictEqual(yield* lie(/FileSize: \d+/, "FileSize: 1500000"), "nar")
+      assert.strictEqual(yield* lie(/FileHash: sha256:./, "FileHash: sha256:0"), "nar")
+      fs.writeFileSync(file, text.replace(/File.*\n/g, ""))
+      assert.isTrue(Option.isSome(yield* reader.get(info.path)), "nothing said of the file")
       fs.writeFileSync(file, text)
       fs.writeFileSync(nar, bytes.subarray(0, -9))
       assert.strictEqual((yield* refusal(reader.get(info.path))).reason, "nar")
@@ -166,6 +174,43 @@ describe("a binary cache as a store", () => {
       fs.writeFileSync(path.join(directory, "nix-cache-info"), "StoreDir: /gnu/store\n")
       const foreign = yield* cacheOf(memorySide(), pathToFileURL(directory).href, undefined)
       assert.strictEqual((yield* refusal(foreign.get(info.path))).reason, "store directory")
+    })
+  )
+
+  it.live("tells what it has without moving it, and moves it with progress when the offer is taken up", () =>
+    Effect.gen(function* () {
+      const directory = path.join(scratch, "offers")
+      const origin = memorySide()
+      const low = yield* add(origin, "low", treeNar("low"))
+      const high = yield* add(origin, "high", fileNar("high"), [low.path])
+      const writer = yield* fromCache(origin, pathToFileURL(directory).href, undefined)
+      yield* copyClosure([high.path], origin, writer)
+      const server = yield* fileServer(directory)
+      const side = memorySide()
+      const cache = yield* fromCache(side, server.url, undefined)
+      const offer = Option.getOrThrow(yield* offerOf(cache.pathInfos, low.path))
+      assert.isTrue(yield* has(cache.pathInfos, high.path))
+      assert.isFalse(yield* has(cache.pathInfos, fromBaseName(`${"1".repeat(32)}-x`)))
+      assert.deepStrictEqual([offer.told.narSize, offer.told.narHash, offer.here], [low.narSize, low.narHash, undefined])
+      assert.deepStrictEqual(
+        server.asked.filter((url) => url.startsWith("/nar/")),
+        []
+      )
+      const progress: Array<number> = []
+      assert.deepStrictEqual((yield* offer.fetch((done) => progress.push(done))).node, low.node)
+      assert.strictEqual(progress.at(-1), offer.file?.size)
+      // A cache that has it all is told nothing, and asked for nothing but narinfos.
+      const asked = server.asked.length
+      assert.deepStrictEqual(yield* copyClosure([high.path, low.path], origin, yield* fromCache(origin, server.url, undefined)), [])
+      assert.isTrue(server.asked.slice(asked).every((url) => /narinfo$|nix-cache-info$/.test(url)))
+      // Near and far: an offer of the far side, until it was taken up.
+      const near = memoryPathInfos()
+      const both = nearFar(near, cache.pathInfos, { write: "near" })
+      const composed = Option.getOrThrow(yield* offerOf(both, high.path))
+      assert.isTrue(composed.here === undefined && Option.isNone(yield* near.get(high.path)))
+      yield* composed.fetch()
+      assert.isTrue(Option.isSome(yield* near.get(high.path)))
+      assert.strictEqual(Option.getOrThrow(yield* offerOf(both, high.path)).here?.path, high.path)
     })
   )
 

@@ -17,6 +17,7 @@ import { printListing } from "../../nix/NarListing.ts"
 import { hashPart, storeDir } from "../../nix/StorePath.ts"
 import { render } from "../../store/Nar.ts"
 import { listingOf, renderRange } from "../../store/NarLayout.ts"
+import { offerOfPart, type PathClaim } from "../../store/Offer.ts"
 import type { PathInfo } from "../../store/PathInfo.ts"
 import { PathInfoService } from "../../store/PathInfoService.ts"
 import { type Answer, type Asked, type BodyError, text } from "./Answer.ts"
@@ -40,9 +41,9 @@ const narInfoPath = new RegExp(`^/(${part})\\.narinfo$`)
 const listingPath = new RegExp(`^/(${part})\\.ls$`)
 const narPath = new RegExp(`^/nar/(${part})-([0-9a-z]{52})\\.nar$`)
 
-const narUrl = (info: PathInfo): string => `nar/${hashPart(info.path)}-${Base32.encode(info.narHash)}.nar`
+const narUrl = (info: PathClaim): string => `nar/${hashPart(info.path)}-${Base32.encode(info.narHash)}.nar`
 
-const narInfoText = (info: PathInfo): string =>
+const narInfoText = (info: PathClaim): string =>
   printNarInfo({
     ...info,
     url: narUrl(info),
@@ -99,9 +100,9 @@ export const make = Effect.fnUntraced(function* (options: BinaryCacheOptions = {
     if (path === "/") return text(200, "This is a Nix binary cache, served by yix. Name its address as a substituter.\n")
     const asNarInfo = narInfoPath.exec(path)
     if (asNarInfo !== null) {
-      const found = yield* pathInfos.getByHashPart(asNarInfo[1]!)
+      const found = yield* offerOfPart(pathInfos, asNarInfo[1]!)
       if (Option.isNone(found)) return absent
-      const bytes = toBytes(narInfoText(found.value))
+      const bytes = toBytes(narInfoText(found.value.told))
       return { status: 200, headers: { "content-type": "text/x-nix-narinfo" }, length: bytes.length, body: bytes }
     }
     const asNar = narPath.exec(path)

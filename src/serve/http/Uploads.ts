@@ -22,6 +22,7 @@ import { sameHash } from "../../nix/Hash.ts"
 import { type NarInfo, NarInfoError, narInfoLimit, parseNarInfo } from "../../nix/NarInfo.ts"
 import { hasItsContent } from "../../store/ContentCheck.ts"
 import { hashPart } from "../../nix/StorePath.ts"
+import { has } from "../../store/Offer.ts"
 import type { PathInfo } from "../../store/PathInfo.ts"
 import { PathInfoService } from "../../store/PathInfoService.ts"
 import { type Compression, decompress } from "../../wire/Decompress.ts"
@@ -130,7 +131,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly narLimit?: 
 
   const commit = Effect.fnUntraced(function* (info: PathInfo) {
     for (const reference of info.references) {
-      if (reference === info.path || Option.isSome(yield* pathInfos.get(reference))) continue
+      if (reference === info.path || (yield* has(pathInfos, reference))) continue
       return text(400, `'${info.path}' refers to '${reference}', which is not here; upload that first\n`)
     }
     const present = yield* pathInfos.getByHashPart(hashPart(info.path))

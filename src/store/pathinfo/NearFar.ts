@@ -12,6 +12,7 @@ import { attempt, type CastoreError, CorruptData, InvalidData } from "../../cast
 import * as InFlight from "../../castore/InFlight.ts"
 import { listBoth, makeNearFailed, type NearFarOptions, openBoth } from "../../castore/NearFar.ts"
 import { hashPart } from "../../nix/StorePath.ts"
+import { type Offer, offerOfPart, ready } from "../Offer.ts"
 import type { PathInfo } from "../PathInfo.ts"
 import { PathInfoService } from "../PathInfoService.ts"
 import { check } from "./Rules.ts"
@@ -63,6 +64,32 @@ export const make = (near: PathInfos, far: PathInfos, options: NearFarOptions = 
       )
     })
 
+  /** What far offers; fetching it fills near. */
+  const offerOfFar = Effect.fnUntraced(function* (part: string) {
+    const offer = yield* offerOfPart(far, part)
+    if (Option.isNone(offer)) return Option.none<Offer>()
+    const { here, told, file } = offer.value
+    const bring = (onProgress?: (done: number) => void) =>
+      lookups.share(
+        part,
+        fill(
+          part,
+          () => Effect.asSome(offer.value.fetch(onProgress)),
+          (info) => info.path === told.path
+        )
+      )
+    if (here !== undefined) return Option.map(yield* bring(), ready)
+    return Option.some<Offer>({ told, here, file, fetch: (onProgress) => Effect.map(bring(onProgress), Option.getOrThrow) })
+  })
+
+  const offer = Effect.fnUntraced(function* (part: string) {
+    const answer = yield* Effect.result(offerOfPart(near, part))
+    if (Result.isSuccess(answer)) return Option.isSome(answer.success) ? answer.success : yield* offerOfFar(part)
+    const trouble = answer.failure
+    yield* nearFailed(trouble)
+    return yield* Effect.mapError(offerOfFar(part), () => trouble).pipe(Effect.filterOrFail(Option.isSome, () => trouble))
+  })
+
   /** Puts into far, and into near what far made of it, where near has an entry that would otherwise be out of date. */
   const putFar = Effect.fnUntraced(function* (info: PathInfo) {
     const stored = yield* far.put(info)
@@ -92,7 +119,8 @@ export const make = (near: PathInfos, far: PathInfos, options: NearFarOptions = 
         return write === "far" ? putFar(info) : Effect.flatMap(far.put(info), (stored) => near.put(stored))
       }),
     paths: () => listBoth(near.paths(), far.paths(), (path) => path),
-    list: () => listBoth(near.list(), far.list(), (info) => info.path)
+    list: () => listBoth(near.list(), far.list(), (info) => info.path),
+    offer
   })
 }
 

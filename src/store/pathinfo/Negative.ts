@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import type { CastoreError } from "../../castore/CastoreError.ts"
 import { openInner } from "../../castore/NearFar.ts"
 import { hashPart } from "../../nix/StorePath.ts"
+import { offerOfPart } from "../Offer.ts"
 import type { PathInfo } from "../PathInfo.ts"
 import { PathInfoService } from "../PathInfoService.ts"
 
@@ -44,10 +45,7 @@ export const make = (inner: PathInfoService["Service"], options: NegativeOptions
     }
   }
 
-  const lookup = (
-    key: string,
-    ask: Effect.Effect<Option.Option<PathInfo>, CastoreError>
-  ): Effect.Effect<Option.Option<PathInfo>, CastoreError> =>
+  const lookup = <A>(key: string, ask: Effect.Effect<Option.Option<A>, CastoreError>): Effect.Effect<Option.Option<A>, CastoreError> =>
     Effect.gen(function* () {
       const until = absent.get(key)
       if (until !== undefined) {
@@ -65,6 +63,7 @@ export const make = (inner: PathInfoService["Service"], options: NegativeOptions
     ...inner,
     get: (path) => lookup(path, inner.get(path)),
     getByHashPart: (part) => lookup(part, inner.getByHashPart(part)),
+    offer: (part) => lookup(part, offerOfPart(inner, part)),
     put: (info) => Effect.andThen(forget(info), Effect.ensuring(inner.put(info), forget(info)))
   })
 }

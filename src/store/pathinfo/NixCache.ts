@@ -2,7 +2,8 @@
  * Path infos of a Nix binary cache, over http, https or in a directory (`file:`).
  *
  * A narinfo is believed only when it is about the path that was asked for and a trusted key signed it (or the path is content-addressed and the content proves to
- * be that). Then its NAR is fetched, unpacked and taken into the blob and directory services given here, and must have the hash and size that were signed.
+ * be that): that is an offer, and no NAR has moved for it. When the offer is taken up, the NAR is fetched, unpacked and taken into the blob and directory
+ * services given here; the file must be what the narinfo says, and the NAR have the hash and size that were signed.
  * 404 and 403 mean that the cache does not have the path. `put` uploads NAR and narinfo; what a cache holds cannot be listed.
  */
 import * as Clock from "effect/Clock"
@@ -28,6 +29,7 @@ import { type Compression, decompress, ExpandsTooFar } from "../../wire/Decompre
 import type { Http } from "../../wire/Http.ts"
 import { hasItsContent } from "../ContentCheck.ts"
 import { render } from "../Nar.ts"
+import type { Offer, PathClaim } from "../Offer.ts"
 import type { PathInfo } from "../PathInfo.ts"
 import { PathInfoService } from "../PathInfoService.ts"
 import { check } from "./Rules.ts"
@@ -112,8 +114,33 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
+  /** A file's bytes as they come, counted and compared with what was said of it. */
+  const checkedFile = (
+    file: Stream.Stream<Uint8Array, unknown>,
+    { path, fileHash, fileSize }: NarInfo,
+    onProgress: (done: number) => void
+  ): Stream.Stream<Uint8Array, unknown> =>
+    Stream.suspend(() => {
+      const refuse = (detail: string) => new CacheRefused({ path, reason: "nar", detail })
+      const hasher = fileHash === undefined ? undefined : Crypto.hasher(fileHash.algorithm)
+      let done = 0
+      const counted = Stream.mapEffect(file, (piece) => {
+        done += piece.length
+        if (fileSize !== undefined && done > fileSize) return Effect.fail(refuse(`its file has more than ${fileSize} bytes`))
+        hasher?.update(piece)
+        onProgress(done)
+        return Effect.succeed(piece)
+      })
+      const end = Stream.suspend(() => {
+        if (fileSize !== undefined && done !== fileSize) return Stream.fail(refuse(`its file has ${done} bytes instead of ${fileSize}`))
+        if (fileHash === undefined || sameBytes(hasher!.digest(), fileHash.digest)) return Stream.empty
+        return Stream.fail(refuse(`its file has not the hash ${printHash(fileHash, "sri")}`))
+      })
+      return Stream.concat(counted, end)
+    })
+
   /** The NAR, taken in and compared with what was said of it. */
-  const takeIn = Effect.fnUntraced(function* (told: NarInfo) {
+  const takeIn = Effect.fnUntraced(function* (told: NarInfo, onProgress: (done: number) => void) {
     const refuse = (detail: string) => new CacheRefused({ path: told.path, reason: "nar", detail })
     const compression = unpackers.get(told.compression)
     if (compression === undefined) {
@@ -124,7 +151,7 @@ export const make = Effect.fnUntraced(function* (
       Effect.gen(function* () {
         const file = yield* transport.open(told.url)
         if (Option.isNone(file)) return yield* refuse(`there is nothing at '${told.url}'`)
-        const nar = file.value.pipe(decompress({ source: told.url, compression, maxBytes: told.narSize }))
+        const nar = checkedFile(file.value, told, onProgress).pipe(decompress({ source: told.url, compression, maxBytes: told.narSize }))
         const ingested = yield* ingestNar(nar, { sizeLimit: told.narSize }).pipe(
           Effect.mapError((error) => (error instanceof NarError || error instanceof ExpandsTooFar ? refuse(error.message) : error))
         )
@@ -137,49 +164,60 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  const fetchInfo = Effect.fnUntraced(function* (told: NarInfo) {
-    const { path, references, signatures, deriver, ca, narHash, narSize } = told
-    const draft: PathInfo = {
-      ...{ path, references, signatures, deriver, ca, narHash, narSize },
-      node: { _tag: "Symlink", target: "unknown" },
-      registrationTime: Math.floor((yield* Clock.currentTimeMillis) / 1000)
-    }
+  /** What a narinfo amounts to, if it is to be believed. */
+  const offerOfNarInfo = Effect.fnUntraced(function* (narInfo: NarInfo): Effect.fn.Return<Offer, CacheRefused> {
+    const { path, references, signatures, deriver, ca, narHash, narSize, compression, fileHash, fileSize } = narInfo
+    const registrationTime = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const told: PathClaim = { path, references, signatures, deriver, ca, narHash, narSize, registrationTime }
     const unsigned = () => {
       const signers = signatures.map((signature) => signature.slice(0, Math.max(0, signature.indexOf(":"))))
       const detail = signers.length === 0 ? "it has no signature" : `it has signatures of ${signers.join(", ")}`
       return new CacheRefused({ path, reason: "unsigned", detail })
     }
     const keys = options.trustedKeys
-    const vouched = keys === undefined || verifyNarInfo(told, keys) !== undefined
+    const vouched = keys === undefined || verifyNarInfo(narInfo, keys) !== undefined
     // Before anything is fetched: what nobody trusted has signed must at least claim to be content-addressed.
-    if (!vouched && !isContentAddressed(draft)) return yield* unsigned()
-    const { node } = yield* takeIn(told)
-    const info = { ...draft, node }
-    if (!vouched && !(yield* hasItsContent(info))) return yield* unsigned()
-    yield* Effect.try({ try: () => check(info), catch: (error) => error as CastoreError })
-    return info
+    if (!vouched && !isContentAddressed(told)) return yield* unsigned()
+    const fetched = Effect.fnUntraced(function* (onProgress: (done: number) => void) {
+      const { node } = yield* takeIn(narInfo, onProgress)
+      const info: PathInfo = { ...told, node }
+      if (!vouched && !(yield* hasItsContent(info))) return yield* unsigned()
+      yield* Effect.try({ try: () => check(info), catch: (error) => error as CastoreError })
+      return info
+    })
+    return {
+      told,
+      here: undefined,
+      file: { url: narInfo.url, compression, hash: fileHash === undefined ? undefined : printHash(fileHash, "sri"), size: fileSize },
+      fetch: (onProgress = () => {}) =>
+        fetched(onProgress).pipe(
+          Effect.provideContext(services),
+          Effect.mapError(unavailable(`give '${path}'`)),
+          Effect.withSpan("NixCache.fetch", { attributes: { "yix.cache": url, "yix.path": path } })
+        )
+    }
   })
 
-  const getByHashPart = Effect.fn("NixCache.get")(function* (part: string): Effect.fn.Return<Option.Option<PathInfo>, CastoreError> {
+  const offerOfPart = Effect.fnUntraced(function* (part: string) {
+    const narInfo = yield* narInfoOf(part)
+    return Option.isNone(narInfo) ? Option.none<Offer>() : Option.some(yield* offerOfNarInfo(narInfo.value))
+  })
+
+  const offer = Effect.fn("NixCache.offer")(function* (part: string): Effect.fn.Return<Option.Option<Offer>, CastoreError> {
     yield* Effect.annotateCurrentSpan({ "yix.cache": url, "yix.hash_part": part })
-    return yield* Effect.flatMap(narInfoOf(part), (told) =>
-      Option.isNone(told) ? Effect.succeedNone : Effect.map(fetchInfo(told.value), Option.some)
-    ).pipe(Effect.provideContext(services), Effect.mapError(unavailable(`give the path with hash part ${part}`)))
+    return yield* Effect.mapError(offerOfPart(part), unavailable(`tell of the path with hash part ${part}`))
   })
 
-  const get = Effect.fnUntraced(function* (path: StorePath): Effect.fn.Return<Option.Option<PathInfo>, CastoreError> {
-    return yield* Effect.flatMap(narInfoOf(hashPart(path)), (told) =>
-      Option.isNone(told)
-        ? Effect.succeedNone
-        : told.value.path === path
-          ? Effect.map(fetchInfo(told.value), Option.some)
-          : Effect.fail(new CacheRefused({ path, reason: "narinfo", detail: `it is about '${told.value.path}'` }))
-    ).pipe(
-      Effect.provideContext(services),
-      Effect.mapError(unavailable(`give '${path}'`)),
-      Effect.withSpan("NixCache.get", { attributes: { "yix.cache": url, "yix.path": path } })
-    )
-  })
+  const getByHashPart = (part: string): Effect.Effect<Option.Option<PathInfo>, CastoreError> =>
+    Effect.flatMap(offer(part), (found) => (Option.isNone(found) ? Effect.succeedNone : Effect.asSome(found.value.fetch())))
+
+  const get = (path: StorePath): Effect.Effect<Option.Option<PathInfo>, CastoreError> =>
+    Effect.flatMap(offer(hashPart(path)), (found) => {
+      if (Option.isNone(found)) return Effect.succeedNone
+      if (found.value.told.path === path) return Effect.asSome(found.value.fetch())
+      const detail = `it is about '${found.value.told.path}'`
+      return Effect.fail(unavailable(`give '${path}'`)(new CacheRefused({ path, reason: "narinfo", detail })))
+    })
 
   /** The NAR as it is uploaded: a tree that changed since its hash was computed breaks the upload off. */
   const checkedNar = (info: PathInfo) =>
@@ -229,7 +267,7 @@ export const make = Effect.fnUntraced(function* (
     })
   )
 
-  return PathInfoService.of({ get, getByHashPart, put, paths: () => unlisted, list: () => unlisted })
+  return PathInfoService.of({ get, getByHashPart, put, paths: () => unlisted, list: () => unlisted, offer })
 })
 
 /** The cache as the path-info service; NARs go to the blob and directory services around it. */

@@ -1,0 +1,68 @@
+/**
+ * What the store has. A composed store may have a path without having its content at hand: its far side offers it. Content is brought, and told of, when
+ * somebody looks a path up to use it.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
+import { type CastoreError, MissingData } from "../castore/CastoreError.ts"
+import type { StorePath } from "../nix/StorePath.ts"
+import { closure } from "../store/Closure.ts"
+import { offerOf } from "../store/Offer.ts"
+import type { PathInfo } from "../store/PathInfo.ts"
+import { PathInfoService } from "../store/PathInfoService.ts"
+import { announcingFetches } from "./Moving.ts"
+
+/** Paths whose content is brought at the same time, and offers asked for. */
+const fetchesUnderWay = 16
+const offersUnderWay = 32
+
+export interface Presence {
+  /** The path with its content. */
+  readonly lookup: (path: StorePath) => Effect.Effect<Option.Option<PathInfo>, CastoreError>
+  /** These and all that they refer to, with their content. Fails with `MissingData` when one is not there. */
+  readonly closure: (roots: ReadonlyArray<StorePath>) => Effect.Effect<ReadonlyMap<StorePath, PathInfo>, CastoreError>
+  /** Looking a path up may bring its content: what it refers to may still be far away. */
+  readonly isLazy: boolean
+}
+
+const byPath = (infos: ReadonlyArray<PathInfo>) => new Map(infos.map((info) => [info.path, info]))
+
+export const make = (service: PathInfoService["Service"]): Presence => {
+  if (service.offer === undefined) {
+    const context = Context.make(PathInfoService, service)
+    return {
+      lookup: service.get,
+      closure: (roots) => Effect.provideContext(Effect.map(closure(roots), byPath), context),
+      isLazy: false
+    }
+  }
+  const offers = announcingFetches(service, { always: false })
+
+  /** References are asked for while contents are under way. */
+  const closureWithContent = Effect.fnUntraced(function* (roots: ReadonlyArray<StorePath>) {
+    const infos = new Map<StorePath, PathInfo>()
+    const visited = new Set<StorePath>()
+    const asking = yield* Semaphore.make(offersUnderWay)
+    const fetching = yield* Semaphore.make(fetchesUnderWay)
+    const visit = Effect.fnUntraced(function* (path: StorePath): Effect.fn.Return<void, CastoreError> {
+      if (visited.has(path)) return
+      visited.add(path)
+      const offer = yield* Semaphore.withPermit(asking, offerOf(offers, path))
+      if (Option.isNone(offer)) return yield* new MissingData({ store: "the store", kind: "path info", digest: path })
+      const content = Effect.map(Semaphore.withPermit(fetching, offer.value.fetch()), (info) => void infos.set(path, info))
+      const references = Effect.forEach(offer.value.told.references, visit, { concurrency: "unbounded", discard: true })
+      yield* Effect.all([content, references], { concurrency: "unbounded", discard: true })
+    })
+    yield* Effect.forEach(roots, visit, { concurrency: "unbounded", discard: true })
+    return infos
+  })
+
+  return {
+    lookup: (path) =>
+      Effect.flatMap(offerOf(offers, path), (offer) => (Option.isNone(offer) ? Effect.succeedNone : Effect.asSome(offer.value.fetch()))),
+    closure: closureWithContent,
+    isLazy: true
+  }
+}
