@@ -35,6 +35,8 @@ export interface LocalBuilderOptions {
   readonly slots?: number | undefined
   /** Default `auto`: bubblewrap where it works, else util-linux. */
   readonly driver?: DriverName | "auto" | undefined
+  /** Program of the OCI runtime for driver `oci`. Default: runc, else crun. */
+  readonly runtime?: string | undefined
   /** Program for /bin/sh inside. Default: a static busybox of the host, else the host's own. */
   readonly shell?: string | undefined
   /** First of the user ids for builders when we are root. Default 30001. */
@@ -88,6 +90,7 @@ const make = Effect.fnUntraced(function* (options: LocalBuilderOptions) {
   const slots = yield* Semaphore.make(options.slots ?? Math.max(4, availableParallelism()))
   const sandboxOptions: SandboxOptions = {
     driver: options.driver ?? "auto",
+    runtime: options.runtime,
     scratchRoot: options.scratchRoot,
     shell: options.shell,
     firstBuildUser: options.firstBuildUser ?? firstBuildUser,

@@ -21,7 +21,12 @@ const named: Record<string, number> = { ro: readOnly, nosuid: noSuid, nodev: noD
 interface MountPoint {
   readonly path: ByteString
   readonly flags: number
+  /** Such as `ext4`. */
+  readonly type: ByteString
 }
+
+/** Names of the options that are flags. */
+export const optionsOf = (flags: number): ReadonlyArray<string> => Object.keys(named).filter((name) => (flags & named[name]!) !== 0)
 
 const unescape = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)))
 
@@ -39,7 +44,9 @@ export const readMountPoints = (): ReadonlyArray<MountPoint> => {
     .filter((fields) => fields.length > 6)
     .map((fields) => ({
       path: unescape(fields[4]!),
-      flags: fields[5]!.split(",").reduce((flags, option) => flags | (named[option] ?? 0), 0)
+      flags: fields[5]!.split(",").reduce((flags, option) => flags | (named[option] ?? 0), 0),
+      // After a number of optional fields, which a dash ends.
+      type: fields[fields.indexOf("-") + 1] ?? ""
     }))
 }
 
@@ -52,3 +59,9 @@ export const flagsAt = (mountPoints: ReadonlyArray<MountPoint>, path: ByteString
   }
   return best?.flags ?? 0
 }
+
+/** Where the cgroup file systems are mounted, of either version. */
+export const cgroupMountPoints = (): ReadonlyArray<ByteString> =>
+  readMountPoints()
+    .filter(({ type }) => type === "cgroup" || type === "cgroup2")
+    .map(({ path }) => path)

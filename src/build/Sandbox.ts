@@ -4,6 +4,7 @@
  * Works on host directories only: inputs are directories and files of this machine, outputs are left in the scratch directory, all processes being dead.
  * Drivers are tried by really running `/bin/sh -c :` in them, once a process and only when something is to be built.
  */
+import { execFileSync } from "node:child_process"
 import { accessSync, constants, readFileSync } from "node:fs"
 import { delimiter, join } from "node:path"
 import * as Effect from "effect/Effect"
@@ -17,6 +18,7 @@ import { bindLimit, type Bubblewrap, launchBubblewrap } from "./SandboxBubblewra
 import type { DriverName, Launch, LaunchContext } from "./SandboxLaunch.ts"
 import { type BuildIdentity, hostPath, insideGid, insideUid, layOut, type SandboxInput, type SandboxLayout } from "./SandboxLayout.ts"
 import { run, type RunOptions } from "./SandboxProcess.ts"
+import { launchOci, type OciRuntime } from "./SandboxOci.ts"
 import { findShell, type SandboxShell } from "./SandboxShell.ts"
 import { launchUtilLinux } from "./SandboxUtilLinux.ts"
 import * as Scratch from "./ScratchDirectory.ts"
@@ -25,6 +27,8 @@ import type { Architecture } from "./SyscallProgram.ts"
 export interface SandboxOptions {
   /** `auto` takes bubblewrap where it works, else util-linux. */
   readonly driver: DriverName | "auto"
+  /** Program of the OCI runtime for driver `oci`: a path, or a name to look for. Default: runc, else crun. */
+  readonly runtime?: string | undefined
   /** Directory for scratch directories; made when missing, with mode 0700. */
   readonly scratchRoot: string
   /** Program for /bin/sh. */
@@ -58,18 +62,34 @@ export interface Sandbox {
 const personalities: Record<string, number> = { "i686-linux": 0x0008, "armv7l-linux": 0x0008, "armv6l-linux": 0x0008 }
 const noRandomAddresses = 0x0040000
 
+const isExecutable = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A program by its name or its path. */
 const findProgram = (name: string): string | undefined =>
-  [...(process.env["PATH"] ?? "").split(delimiter), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
-    .filter((directory) => directory.startsWith("/"))
-    .map((directory) => join(directory, name))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
+  name.startsWith("/")
+    ? [name].find(isExecutable)
+    : [...(process.env["PATH"] ?? "").split(delimiter), "/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
+        .filter((directory) => directory.startsWith("/"))
+        .map((directory) => join(directory, name))
+        .find(isExecutable)
+
+/** Which command line an OCI runtime has, by what it says of itself. */
+const runtimeKind = (program: string): OciRuntime["kind"] => {
+  try {
+    const said = execFileSync(program, ["--version"], { encoding: "latin1", timeout: 10_000, stdio: ["ignore", "pipe", "ignore"] })
+    return said.startsWith("crun") ? "crun" : "runc"
+  } catch {
+    // Then trying it tells why.
+    return "runc"
+  }
+}
 
 /** A way to run. */
 interface Way {
@@ -186,7 +206,6 @@ export const detect = (options: SandboxOptions): Effect.Effect<Sandbox, BuildErr
       return yield* unavailable([{ driver: "any", reason: shell }], ["install busybox (a static one), or set 'sandbox_shell'"])
 
     const unshare = findProgram("unshare")
-    const bwrap = findProgram("bwrap")
     const attempts: Array<{ readonly driver: string; readonly reason: string }> = []
     const tryWay = Effect.fnUntraced(function* (way: Way) {
       const reason = yield* works(way, options, shell)
@@ -217,6 +236,38 @@ export const detect = (options: SandboxOptions): Effect.Effect<Sandbox, BuildErr
       launch: (request, layout, identity, context) => launchBubblewrap(bubblewrap, request, layout, identity, context)
     })
 
+    if (options.driver === "oci") {
+      const runtime = options.runtime === undefined ? (findProgram("runc") ?? findProgram("crun")) : findProgram(options.runtime)
+      const missing = [...(runtime === undefined ? (["runc"] as const) : []), ...(unshare === undefined ? (["unshare"] as const) : [])]
+      if (runtime === undefined) {
+        const reason = options.runtime === undefined ? "neither 'runc' nor 'crun' is installed" : `there is no program '${options.runtime}'`
+        attempts.push({ driver: "oci", reason })
+      }
+      if (unshare === undefined) attempts.push({ driver: "oci", reason: "'unshare' is not installed" })
+      if (runtime !== undefined && unshare !== undefined) {
+        const kind = runtimeKind(runtime)
+        const oci = (changesUser: boolean, userNamespace: boolean, seccomp: boolean): Way => ({
+          driver: "oci",
+          changesUser,
+          userNamespace,
+          launch: (request, layout, identity, context) =>
+            launchOci({ program: runtime, kind, unshare, seccomp }, request, layout, identity, context)
+        })
+        for (const changesUser of userChanges()) {
+          for (const userNamespace of [true, false]) {
+            if (userNamespace ? options.userNamespaces === false : !changesUser) continue
+            const before = attempts.length
+            if (yield* tryWay(oci(changesUser, userNamespace, true))) return sandboxBy(oci(changesUser, userNamespace, true))
+            // A runtime or a kernel without filters: modes that a store cannot hold are then refused when outputs are inspected.
+            if (!attempts.slice(before).some(({ reason }) => /seccomp/i.test(reason))) continue
+            if (yield* tryWay(oci(changesUser, userNamespace, false))) return sandboxBy(oci(changesUser, userNamespace, false))
+          }
+        }
+      }
+      return yield* unavailable(attempts, advise(missing, options.scratchRoot))
+    }
+
+    const bwrap = findProgram("bwrap")
     if (bwrap === undefined && options.driver !== "util-linux") attempts.push({ driver: "bubblewrap", reason: "'bwrap' is not installed" })
     if (unshare === undefined && options.driver !== "bubblewrap")
       attempts.push({ driver: "util-linux", reason: "'unshare' is not installed" })
@@ -247,5 +298,6 @@ export const detect = (options: SandboxOptions): Effect.Effect<Sandbox, BuildErr
         if (changesUser && (yield* tryWay(utilLinux(true, false)))) return sandboxBy(utilLinux(true, false))
       }
     }
-    return yield* unavailable(attempts, advise({ bwrap, unshare }, options.scratchRoot))
+    const missing = [...(bwrap === undefined ? (["bwrap"] as const) : []), ...(unshare === undefined ? (["unshare"] as const) : [])]
+    return yield* unavailable(attempts, advise(missing, options.scratchRoot))
   })

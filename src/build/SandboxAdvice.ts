@@ -21,11 +21,14 @@ const isNoExec = (directory: string): boolean => {
   }
 }
 
+const installation = {
+  bwrap: "install bubblewrap: apt-get install bubblewrap, dnf install bubblewrap, apk add bubblewrap …",
+  unshare: "install util-linux, which has the program 'unshare'",
+  runc: "install runc (apt-get install runc, dnf install runc, apk add runc …), or say where it is by 'runtime' of the builder"
+}
+
 /** One sentence for each thing that could be done. */
-export const advise = (
-  programs: { readonly bwrap: string | undefined; readonly unshare: string | undefined },
-  scratchRoot: string
-): ReadonlyArray<string> => {
+export const advise = (missing: ReadonlyArray<keyof typeof installation>, scratchRoot: string): ReadonlyArray<string> => {
   const advice: Array<string> = []
   const isRoot = process.getuid!() === 0
   if (sysctl("kernel.unprivileged_userns_clone") === "0" && !isRoot) {
@@ -48,9 +51,7 @@ export const advise = (
       `'${scratchRoot}' lies on a file system mounted 'noexec', where nothing can be built: set 'scratch' of the builder to another directory`
     )
   }
-  if (programs.bwrap === undefined)
-    advice.push("install bubblewrap: apt-get install bubblewrap, dnf install bubblewrap, apk add bubblewrap …")
-  if (programs.unshare === undefined) advice.push("install util-linux, which has the program 'unshare'")
+  for (const program of missing) advice.push(installation[program])
   advice.push(
     "in a container, allow user namespaces and mounts (Docker: --security-opt seccomp=unconfined --security-opt systempaths=unconfined)"
   )

@@ -19,6 +19,7 @@ import {
   execute,
   firstCalls,
   heldProgram,
+  inputDescriptor,
   type Launch,
   type LaunchContext,
   mountReadOnly,
@@ -26,9 +27,6 @@ import {
   toolEnvironment
 } from "./SandboxLaunch.ts"
 import type { Syscall } from "./SyscallProgram.ts"
-
-/** The descriptor that bwrap reads its arguments from: there may be thousands. */
-const argumentsDescriptor = 4
 
 /** Binds that bwrap does itself; more are mounted beforehand where that is possible. */
 export const bindLimit = 64
@@ -88,7 +86,7 @@ export const launchBubblewrap = (
   const tree = fromUnicode(layout.tree)
   const run = execute(
     program,
-    ["bwrap", "--args", String(argumentsDescriptor), "--", heldProgram],
+    ["bwrap", "--args", String(inputDescriptor), "--", heldProgram],
     toolEnvironment,
     `executing '${bubblewrap.program}'`
   )

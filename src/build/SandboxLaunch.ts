@@ -5,10 +5,10 @@ import { readdirSync, realpathSync } from "node:fs"
 import { type ByteString, fromBytes } from "../nix/Bytes.ts"
 import type { BuildRequest } from "./BuildRequest.ts"
 import { bind, flagsAt, noDev, noSuid, readMountPoints, readOnly, remount } from "./MountFlags.ts"
-import { hostPath, type SandboxLayout } from "./SandboxLayout.ts"
+import { type BuildIdentity, hostPath, type SandboxLayout } from "./SandboxLayout.ts"
 import { startedReport, statusDescriptor, type Syscall } from "./SyscallProgram.ts"
 
-export type DriverName = "bubblewrap" | "util-linux"
+export type DriverName = "bubblewrap" | "util-linux" | "oci"
 
 export interface Launch {
   readonly driver: DriverName
@@ -17,12 +17,16 @@ export interface Launch {
    * through all of them. They report on descriptor 3.
    */
   readonly programs: ReadonlyArray<{ readonly name: string; readonly calls: ReadonlyArray<Syscall> }>
+  /** Other files that the driver needs in the scratch directory. */
+  readonly files?: ReadonlyArray<{ readonly name: string; readonly contents: Uint8Array }>
   /** Contents of descriptor 4, for tools that read their arguments there. */
   readonly input: Uint8Array | undefined
   /** Whether the last program is open as descriptor 5, for where its path cannot be reached. */
   readonly holdsLast: boolean
 }
 
+/** Descriptor that tools read their arguments from. */
+export const inputDescriptor = 4
 /** Descriptor of the last program, and its path inside. */
 const heldDescriptor = 5
 export const heldProgram: ByteString = `/proc/self/fd/${heldDescriptor}`
@@ -42,14 +46,17 @@ const sigkill = 9
 const coreLimit = 4
 const setDescriptorFlags = 2
 const closeOnExec = 1
+const newUserNamespace = 0x10000000
+const writeOnly = 1
+const relativeToHere = -100
 
 /** The process gets SIGKILL when its parent dies. Forgotten by the kernel when ids change, so to be repeated then. */
 export const dieWithParent: Syscall = { name: "prctl", arguments: [setDeathSignal, sigkill, 0, 0, 0], purpose: "binding its life to ours" }
 export const becomeDumpable: Syscall = { name: "prctl", arguments: [setDumpable, 1, 0, 0, 0], purpose: "opening its own /proc files" }
 export const noNewPrivileges: Syscall = { name: "prctl", arguments: [setNoNewPrivileges, 1, 0, 0, 0], purpose: "giving up new privileges" }
 
-/** Descriptors that the programs use: standard ones, reports (3), input (4), the last program (5). */
-const usedDescriptors = 6
+/** Descriptors that the programs use: standard ones, reports (3), input or the log (4), the last program (5). */
+export const usedDescriptors = 6
 
 /**
  * Closes what we inherited from whoever started us and what Node therefore hands on: a directory among it would be a way out of the sandbox. Kernels before 5.9
@@ -95,6 +102,7 @@ export const becomeBuilder = (request: BuildRequest): ReadonlyArray<Syscall> => 
   return [
     { name: "write", arguments: [statusDescriptor, report, report.length], purpose: "reporting the start" },
     { name: "close", arguments: [heldDescriptor], mayFail: true, purpose },
+    { name: "close", arguments: [inputDescriptor], mayFail: true, purpose },
     { name: "fcntl", arguments: [statusDescriptor, setDescriptorFlags, closeOnExec], purpose },
     execute(
       builder,
@@ -110,7 +118,8 @@ export const toolEnvironment: ReadonlyArray<ByteString> = ["PATH=/usr/local/sbin
 
 const shown = (path: ByteString): string => Buffer.from(path, "latin1").toString()
 
-const resolved = (path: ByteString): ByteString => {
+/** A path without symbolic links, where it exists. */
+export const resolved = (path: ByteString): ByteString => {
   try {
     return fromBytes(realpathSync(Buffer.from(path, "latin1"), { encoding: "buffer" }))
   } catch {
@@ -149,3 +158,24 @@ export const changeIds = (uid: number, gid: number): ReadonlyArray<Syscall> => [
   { name: "setresuid", arguments: [uid, uid, uid], purpose: `changing to user ${uid}` },
   dieWithParent
 ]
+
+/** Writes a text to a file of /proc. */
+const writeProc = (path: ByteString, text: ByteString, purpose: string): ReadonlyArray<Syscall> => [
+  { name: "openat", arguments: [relativeToHere, path, writeOnly, 0], keep: true, purpose },
+  { name: "write", arguments: ["kept result", text, text.length], purpose },
+  { name: "close", arguments: ["kept result"], purpose }
+]
+
+/** Enters a user namespace in which the builder has the ids that it is to see. Forgets what the process dies with. */
+export const enterUserNamespace = (identity: BuildIdentity): ReadonlyArray<Syscall> => {
+  if (!identity.userNamespace) return []
+  // Ids outside of this namespace: the build user's, or 0 in the namespace that unshare made.
+  const { uid, gid } = identity.host ?? { uid: 0, gid: 0 }
+  return [
+    { name: "unshare", arguments: [newUserNamespace], purpose: "entering the builder's user namespace" },
+    becomeDumpable,
+    ...writeProc("/proc/self/setgroups", "deny", "forbidding changes of groups"),
+    ...writeProc("/proc/self/uid_map", `${identity.uid} ${uid} 1`, "mapping the user id"),
+    ...writeProc("/proc/self/gid_map", `${identity.gid} ${gid} 1`, "mapping the group id")
+  ]
+}

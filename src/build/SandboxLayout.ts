@@ -126,6 +126,8 @@ const writeDev = (root: string): void => {
   mkdirSync(dev, { mode: 0o755 })
   for (const device of devices) writeFileSync(join(dev, device), "")
   for (const directory of ["pts", "shm"]) mkdirSync(join(dev, directory), { mode: 0o755 })
+  // OCI runtimes give the file system that they mount there the mode of its mount point.
+  chmodSync(join(dev, "shm"), 0o1777)
   for (const [name, target] of [
     ["fd", "/proc/self/fd"],
     ["stdin", "/proc/self/fd/0"],

@@ -223,8 +223,8 @@ class Running {
       return new SandboxFailed({ driver, step: "entering the sandbox", reason: said === "" ? how : said })
     }
     if (code === 0) return undefined
-    // bwrap tells of a signal by 128 + its number; unshare dies of the same signal.
-    const bySignal = code !== null && code > 128 && this.#launch.driver === "bubblewrap" ? signalName(code - 128) : undefined
+    // bwrap and OCI runtimes tell of a signal by 128 + its number; unshare dies of the same signal.
+    const bySignal = code !== null && code > 128 && driver !== "util-linux" ? signalName(code - 128) : undefined
     return new BuilderFailed({ status: (signal ?? bySignal) ? undefined : (code ?? failureStatus), signal: signal ?? bySignal, lastLines })
   }
 
@@ -253,6 +253,7 @@ export const run = (
         writeFileSync(join(scratch, name), compile(architecture, calls, numbered), { mode: 0o755 })
         numbered += calls.length
       }
+      for (const { name, contents } of launch.files ?? []) writeFileSync(join(scratch, name), contents, { mode: 0o600 })
       const pipe = join(scratch, "log")
       const hasPipe = await makePipe(pipe)
       if (cancelled) return Effect.interrupt

@@ -15,10 +15,10 @@ import { bind, makePrivate, noDev, noExec, noSuid, readMountPoints, readOnly, re
 import { type BuildIdentity, devices, type SandboxLayout } from "./SandboxLayout.ts"
 import {
   becomeBuilder,
-  becomeDumpable,
   bindMount,
   changeIds,
   dieWithParent,
+  enterUserNamespace,
   execute,
   firstCalls,
   type Launch,
@@ -30,16 +30,6 @@ import {
 import type { Syscall } from "./SyscallProgram.ts"
 
 const detach = 2
-const newUserNamespace = 0x10000000
-const writeOnly = 1
-const relativeToHere = -100
-
-/** Writes a text to a file of /proc. */
-const writeProc = (path: ByteString, text: ByteString, purpose: string): ReadonlyArray<Syscall> => [
-  { name: "openat", arguments: [relativeToHere, path, writeOnly, 0], keep: true, purpose },
-  { name: "write", arguments: ["kept result", text, text.length], purpose },
-  { name: "close", arguments: ["kept result"], purpose }
-]
 
 /** SIOCSIFFLAGS on `lo`: up and running. */
 const raiseLoopback = (): ReadonlyArray<Syscall> => {
@@ -79,20 +69,6 @@ const mountSystem = (root: ByteString): ReadonlyArray<Syscall> => [
   }
 ]
 
-const enterUserNamespace = (identity: BuildIdentity): ReadonlyArray<Syscall> => {
-  if (!identity.userNamespace) return []
-  // Ids outside of this namespace: the build user's, or 0 in the namespace that unshare made.
-  const { uid, gid } = identity.host ?? { uid: 0, gid: 0 }
-  return [
-    { name: "unshare", arguments: [newUserNamespace], purpose: "entering the builder's user namespace" },
-    becomeDumpable,
-    ...writeProc("/proc/self/setgroups", "deny", "forbidding changes of groups"),
-    ...writeProc("/proc/self/uid_map", `${identity.uid} ${uid} 1`, "mapping the user id"),
-    ...writeProc("/proc/self/gid_map", `${identity.gid} ${gid} 1`, "mapping the group id"),
-    dieWithParent
-  ]
-}
-
 /** The program that becomes the builder. */
 const insideCalls = (request: BuildRequest, layout: SandboxLayout, identity: BuildIdentity): ReadonlyArray<Syscall> => {
   const tree = fromUnicode(layout.tree)
@@ -118,6 +94,7 @@ const insideCalls = (request: BuildRequest, layout: SandboxLayout, identity: Bui
     { name: "setdomainname", arguments: ["(none)", 6], purpose: "setting the domain name" },
     ...(identity.host === undefined ? [] : changeIds(identity.host.uid, identity.host.gid)),
     ...enterUserNamespace(identity),
+    ...(identity.userNamespace ? [dieWithParent] : []),
     noNewPrivileges,
     { name: "setsid", arguments: [], mayFail: true, purpose: "leaving the terminal" },
     { name: "chdir", arguments: [`/${request.workingDir}`], purpose: `entering /${request.workingDir}` },

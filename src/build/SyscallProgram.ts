@@ -42,7 +42,8 @@ const numbers = {
     close_range: 436,
     keyctl: 250,
     openat: 257,
-    unshare: 272
+    unshare: 272,
+    dup3: 292
   },
   arm64: {
     write: 64,
@@ -70,7 +71,8 @@ const numbers = {
     close_range: 436,
     keyctl: 219,
     openat: 56,
-    unshare: 97
+    unshare: 97,
+    dup3: 24
   }
 } as const
 

@@ -3,7 +3,7 @@ import { afterAll, describe } from "@effect/vitest"
 import { builderContract } from "./builder.contract.ts"
 import { makeWorld } from "./world.ts"
 
-describe.each(["bubblewrap", "util-linux"] as const)("the local builder by %s", (driver) => {
+describe.each(["bubblewrap", "util-linux", "oci"] as const)("the local builder by %s", (driver) => {
   const world = makeWorld({ driver })
   afterAll(world.end)
   builderContract({ layer: () => world.layer, scratchRoot: world.scratchRoot })

@@ -120,14 +120,17 @@ const uniqueSleep = () => String(1_000_000 + process.pid * 1000 + counter++)
 const ways = [
   { driver: "bubblewrap", as: "self" },
   { driver: "util-linux", as: "self" },
+  { driver: "oci", as: "self" },
   ...(isRoot
     ? [
         { driver: "bubblewrap", as: "nobody" },
         { driver: "util-linux", as: "nobody" },
-        { driver: "util-linux", as: "self", namespaces: "no-user-namespaces" }
+        { driver: "oci", as: "nobody" },
+        { driver: "util-linux", as: "self", namespaces: "no-user-namespaces" },
+        { driver: "oci", as: "self", namespaces: "no-user-namespaces" }
       ]
     : [])
-] as ReadonlyArray<{ driver: "bubblewrap" | "util-linux"; as: "self" | "nobody"; namespaces?: string }>
+] as ReadonlyArray<{ driver: "bubblewrap" | "util-linux" | "oci"; as: "self" | "nobody"; namespaces?: string }>
 
 describe.each(ways)("a sandbox by $driver as $as $namespaces", ({ driver, as, namespaces }) => {
   const home = mkdtempSync(join(tmpdir(), "yix-sandbox-"))
