@@ -7,7 +7,7 @@ import * as Local from "./drivers/Local.ts"
 import * as Memory from "./drivers/Memory.ts"
 import * as Network from "./drivers/Network.ts"
 import { nix } from "./drivers/NixCache.ts"
-import { sandbox } from "./drivers/Sandbox.ts"
+import { oci, sandbox } from "./drivers/Sandbox.ts"
 
 export const standardDrivers: ReadonlyArray<Driver> = [
   Memory.blobs,
@@ -30,5 +30,6 @@ export const standardDrivers: ReadonlyArray<Driver> = [
   Fetchers.file,
   Fetchers.recorded,
   Fetchers.combined,
-  sandbox
+  sandbox,
+  oci
 ]

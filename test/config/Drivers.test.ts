@@ -72,7 +72,7 @@ describe("a drawing", () => {
         "         ├─ blob_service: blobservices.disk (local) path=/state fsync=always verify=always",
         "         └─ directory_service: directoryservices.root (local) path=/state",
         "fetchers.root (http) concurrency=16 per_host=8 retries=5 max_unpacked=68719476736",
-        "builders.root (sandbox) scratch=/state/scratch driver=auto max_log=0"
+        "builders.root (sandbox) driver=auto scratch=/state/scratch max_log=0"
       ])
     })
   )
