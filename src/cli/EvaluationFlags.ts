@@ -9,7 +9,9 @@ import * as Option from "effect/Option"
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import { fromBytes, fromUnicode } from "../nix/Bytes.ts"
+import type { Severity } from "../lang/Lints.ts"
 import type { EvaluationArgument, EvaluationJob, EvaluationMode, EvaluationSource } from "../realise/Evaluation.ts"
+import { knownFeatures } from "../realise/Evaluation.ts"
 import { pairSeparator } from "./Argv.ts"
 import { Switch } from "./CommonFlags.ts"
 import { readStandardInput } from "./StandardInput.ts"
@@ -25,6 +27,14 @@ const text = (name: string, metavar: string, description: string, alias?: string
   const flag = Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description))
   return (alias === undefined ? flag : flag.pipe(Flag.withAlias(alias))).pipe(Flag.optional)
 }
+
+const severities: ReadonlyArray<Severity> = ["ignore", "warn", "fatal"]
+
+const lint = (name: string, what: string) =>
+  Flag.Literals(`lint-${name}`, severities).pipe(
+    Flag.withDefault("ignore" as Severity),
+    Flag.withDescription(`What to do about ${what}: ignore, warn or fatal`)
+  )
 
 export const evaluationFlags = {
   input: Argument.String("FILE").pipe(
@@ -45,7 +55,11 @@ export const evaluationFlags = {
   noImportFromDerivation: Switch("no-import-from-derivation").pipe(Flag.withDescription("Evaluation may not need builds")),
   system: text("system", "SYSTEM", "What builtins.currentSystem is, such as x86_64-linux"),
   maxCallDepth: Flag.Int("max-call-depth").pipe(Flag.withDefault(10_000), Flag.withDescription("How deep calls may nest (default 10000)")),
-  features: repeated("feature", "NAME", "Switch on a language feature: pipe-operators"),
+  features: repeated("feature", "NAME", `Switch on a language feature: ${knownFeatures.join(", ")}`),
+  traceVerbose: Switch("trace-verbose").pipe(Flag.withDescription("Let builtins.traceVerbose print")),
+  lintUrlLiterals: lint("url-literals", "URLs without quotes"),
+  lintShortPathLiterals: lint("short-path-literals", "relative paths that do not begin with a dot"),
+  lintAbsolutePathLiterals: lint("absolute-path-literals", "absolute paths and paths below ~"),
   showTrace: Switch("show-trace").pipe(Flag.withDescription("Show the whole trace of an evaluation error"))
 } as const
 
@@ -64,14 +78,16 @@ export interface EvaluationInput {
   readonly system: Option.Option<string>
   readonly maxCallDepth: number
   readonly features: ReadonlyArray<string>
+  readonly traceVerbose: boolean
+  readonly lintUrlLiterals: Severity
+  readonly lintShortPathLiterals: Severity
+  readonly lintAbsolutePathLiterals: Severity
   readonly showTrace: boolean
 }
 
 /** The system that this machine builds for. */
 export const currentSystem = (): string =>
   `${os.arch() === "arm64" ? "aarch64" : os.arch() === "x64" ? "x86_64" : os.arch()}-${process.platform}`
-
-const knownFeatures = ["pipe-operators"]
 
 const here = () => fromUnicode(process.cwd())
 
@@ -151,6 +167,12 @@ export const jobOf = Effect.fnUntraced(function* (input: EvaluationInput, mode: 
     system: fromUnicode(Option.getOrElse(input.system, currentSystem)),
     maxCallDepth: input.maxCallDepth,
     features: input.features,
+    traceVerbose: input.traceVerbose,
+    lints: {
+      urlLiterals: input.lintUrlLiterals,
+      shortPathLiterals: input.lintShortPathLiterals,
+      absolutePathLiterals: input.lintAbsolutePathLiterals
+    },
     showTrace: input.showTrace,
     color: yield* colorWanted
   } satisfies EvaluationJob

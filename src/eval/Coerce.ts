@@ -3,6 +3,7 @@
  */
 import type { ByteString } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
+import { derivationSuffix } from "../nix/StorePath.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import { call } from "./Call.ts"
 import { describe } from "./Describe.ts"
@@ -23,9 +24,18 @@ export const Coercion = {
   More: 1
 } as const
 
+/** Refuses a path where nothing is. */
+export const expectThere = (path: ByteString): void => {
+  const missing = ask({ _tag: "PathType", path, follow: false }) === undefined
+  if (missing) throw new NixError("io", `path '${path}' does not exist`)
+}
+
 /** Copies a path into the store, as antiquotation does; the store path. */
-export const copyToStore = (path: ByteString): StorePath =>
-  ask({ _tag: "AddSource", name: baseName(path), path, accepted: undefined, recursive: true, expected: undefined }) as StorePath
+export const copyToStore = (path: ByteString): StorePath => {
+  if (path.endsWith(derivationSuffix)) throw new NixError("eval", `file names are not allowed to end in '${derivationSuffix}'`)
+  expectThere(path)
+  return ask({ _tag: "AddSource", name: baseName(path), path, accepted: undefined, recursive: true, expected: undefined }) as StorePath
+}
 
 const noCoercion = (value: Value): NixError => new NixError("type", `cannot coerce ${describe(value)} to a string: ${printShort(value)}`)
 

@@ -9,6 +9,7 @@ import { closestNames } from "../lang/Suggestions.ts"
 import { Kind } from "../lang/Syntax.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { addNumbers, divide, multiply, negate, subtract } from "./Arithmetic.ts"
+import { assertionDifference } from "./AssertEqual.ts"
 import { AttributeSet, update } from "./AttributeSet.ts"
 import { call, callAll } from "./Call.ts"
 import type { Env } from "./Code.ts"
@@ -251,13 +252,17 @@ const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => 
       const condition = child(3)
       const body = child(4)
       const at = unit.cell(node, 3)
+      const equality = unit.kind(at) === Kind.Equal ? explainEquality(unit, at, scope) : undefined
       return (env) => {
         const c = condition.run(env)
         if (c === true) return body.run(env)
         if (c !== false) {
           throw mismatch("a Boolean", c, unit.position(at)).during("in the condition of the assert statement", position)
         }
-        throw new NixError("assert", `assertion '${printNode(unit.syntax, at)}' failed`, position)
+        const shown = printNode(unit.syntax, at)
+        const told = equality?.(env)
+        if (told !== undefined) throw told.during(`while evaluating the condition of the assertion '${shown}'`, position)
+        throw new NixError("assert", `assertion '${shown}' failed`, position)
       }
     }
     case Kind.Not: {
@@ -274,6 +279,13 @@ const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => 
     }
   }
   throw new NixError("eval", `unknown syntax node ${kind}`, position)
+}
+
+/** For `assert a == b`: what is different. */
+const explainEquality = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => NixError | undefined) => {
+  const left = compile(unit, unit.cell(node, 3), scope)
+  const right = compile(unit, unit.cell(node, 4), scope)
+  return (env) => assertionDifference(left.run(env), right.run(env), unit.position(node))
 }
 
 const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: number): ((env: Env) => Value) => {

@@ -25,6 +25,11 @@ export class DerivationRegistry {
     if (!this.#known.has(drvPath)) this.#known.set(drvPath, known)
   }
 
+  /** Whether it was made or read in this evaluation. */
+  has(drvPath: StorePath): boolean {
+    return this.#known.has(drvPath)
+  }
+
   /** One made here, or read from the store. */
   get(drvPath: StorePath): KnownDerivation {
     const known = this.#known.get(drvPath)
@@ -57,6 +62,11 @@ export class DerivationRegistry {
     }
     for (const drvPath of drvPaths) visit(drvPath)
     return found
+  }
+
+  /** The host is told everything again: it may not have heard what was said in an evaluation that was interrupted. */
+  tellAgain(): void {
+    this.#told.clear()
   }
 
   /** All store paths that a derivation file refers to, directly or not, itself too. */

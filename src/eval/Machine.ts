@@ -5,6 +5,8 @@
  * `force` needs no argument to find it. `enter` makes a machine the running one.
  */
 import type { ByteString } from "../nix/Bytes.ts"
+import type { Lints } from "../lang/Lints.ts"
+import { noLints } from "../lang/Lints.ts"
 import type { FarRequest, IoHost } from "./IoRequest.ts"
 import { DerivationRegistry } from "./DerivationRegistry.ts"
 import { PositionTable } from "./Positions.ts"
@@ -28,6 +30,8 @@ export interface Settings {
   readonly homeDirectory: ByteString
   readonly pipeOperators: boolean
   readonly traceVerbose: boolean
+  /** What is said about literals that parse. */
+  readonly lints: Lints
   /** `parse-toml-timestamps`: `fromTOML` gives dates as sets instead of refusing them. */
   readonly tomlTimestamps: boolean
   readonly allowImportFromDerivation: boolean
@@ -43,6 +47,7 @@ export const defaultSettings: Settings = {
   homeDirectory: "/homeless-shelter",
   pipeOperators: false,
   traceVerbose: false,
+  lints: noLints,
   tomlTimestamps: false,
   allowImportFromDerivation: true,
   readOnly: false

@@ -72,7 +72,7 @@ export const parseAttributePath = (path: ByteString): Array<ByteString> => {
   return parts
 }
 
-/** The value at an attribute path; functions on the way are called. */
+/** The value at an attribute path; functions on the way are called, the one at its end is not. */
 export const select = (root: Value, path: ByteString, args: ReadonlyMap<SymbolId, Value>): Value => {
   let value: Value = root
   for (const name of parseAttributePath(path)) {
@@ -99,7 +99,7 @@ export const select = (root: Value, path: ByteString, args: ReadonlyMap<SymbolId
     }
     value = found
   }
-  return autoCall(value, args)
+  return value
 }
 
 /** A derivation found, and the attribute path to it. */

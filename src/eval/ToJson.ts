@@ -4,15 +4,17 @@
  * Siblings form a batch point. Strings must be UTF-8: they are written as they come and checked once at the end, as Nix does.
  */
 import type { ByteString } from "../nix/Bytes.ts"
+import type { Position } from "./AttributeSet.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import { call } from "./Call.ts"
-import { Coercion, coerceToText, copyToStore } from "./Coerce.ts"
+import { copyToStore } from "./Coerce.ts"
 import { describe } from "./Describe.ts"
 import { inAttribute, inElement } from "./DeepForce.ts"
 import { batch, force } from "./Force.ts"
 import { enterCall } from "./LambdaCode.ts"
 import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
+import { printShort } from "./Print.ts"
 import { Names, nameOf } from "./Symbols.ts"
 import { formatJsonFloat } from "../lang/Floats.ts"
 import { invalidUtf8, jsonString } from "./text/JsonStrings.ts"
@@ -56,20 +58,46 @@ class Writer {
     throw new NixError("type", `cannot convert ${describe(v)} to JSON`)
   }
 
+  /** A set that says what it is as a string; undefined for all others. `converted`: it is itself what a `__toString` gave. */
+  stringly(set: AttributeSet, converted: boolean): ByteString | undefined {
+    const attribute = set.has(Names.toString) ? Names.toString : Names.outPath
+    const value = set.get(attribute)
+    const position = set.positionOf(attribute)
+    if (value === undefined) {
+      if (!converted) return undefined
+      throw new NixError("type", `\`__toString\` must return a string, but got ${describe(set)}: ${printShort(set)}`)
+    }
+    const calling = attribute === Names.toString
+    try {
+      const inner = calling ? call(value, set) : force(value)
+      return this.instead(inner, converted || calling, position)
+    } catch (error) {
+      if (!(error instanceof NixError)) throw error
+      throw error.during(calling ? "while using the result of the `__toString` attribute" : "while using the `outPath` attribute", position)
+    }
+  }
+
+  /** What stands for a set. Paths that a `__toString` gave are not copied into the store. */
+  instead(value: Value, converted: boolean, position: Position): ByteString {
+    if (value instanceof AttributeSet) {
+      enterCall()
+      const text = this.stringly(value, converted) ?? this.attributes(value)
+      machine.depth--
+      return text
+    }
+    if (!converted || typeof value === "string" || value instanceof ContextString) return this.write(value)
+    if (value instanceof NixPath) return jsonString(value.path)
+    throw new NixError("type", `\`__toString\` should return a string, but got ${describe(value)}: ${printShort(value)}`, position)
+  }
+
   set(set: AttributeSet): ByteString {
     enterCall()
-    const convert = set.get(Names.toString)
-    if (convert !== undefined) {
-      const text = jsonString(coerceToText(call(convert, set), this.context, Coercion.Plain, false))
-      machine.depth--
-      return text
-    }
-    const outPath = set.get(Names.outPath)
-    if (outPath !== undefined) {
-      const text = this.write(outPath)
-      machine.depth--
-      return text
-    }
+    const text = this.stringly(set, false) ?? this.attributes(set)
+    machine.depth--
+    return text
+  }
+
+  attributes(set: AttributeSet): ByteString {
     const slots = set.shape.nameOrder
     const parts = new Array<string>(slots.length)
     batch(slots.length, (i) => {
@@ -78,7 +106,6 @@ class Writer {
         parts[i] = `${jsonString(nameOf(set.shape.symbols[slot] as number))}:${this.write(set.at(slot))}`
       })
     })
-    machine.depth--
     return `{${parts.join(",")}}`
   }
 

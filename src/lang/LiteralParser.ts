@@ -6,6 +6,7 @@
 import type { ByteString } from "../nix/Bytes.ts"
 import { stripIndentation } from "./IndentedString.ts"
 import type { IndentedPiece } from "./IndentedString.ts"
+import type { Literal } from "./Lints.ts"
 import { Lexer, Part } from "./Lexer.ts"
 import { NodeBuffer } from "./NodeBuffer.ts"
 import { Kind } from "./Syntax.ts"
@@ -20,6 +21,8 @@ export abstract class LiteralParser {
   readonly strings: Array<ByteString> = []
   /** How much deeper expressions may nest. */
   depthLeft: number
+  /** Told of URL and path literals. */
+  onLiteral: ((literal: Literal) => void) | undefined
 
   constructor(source: ByteString, origin: Origin, pipeOperators: boolean, maxDepth: number) {
     this.lexer = new Lexer(source, origin, pipeOperators)
@@ -51,6 +54,12 @@ export abstract class LiteralParser {
 
   tooDeep(): never {
     this.lexer.fail({ _tag: "TooDeep" }, this.lexer.start, this.lexer.end)
+  }
+
+  tellLiteral(kind: Literal["kind"], start: number, end: number): void {
+    if (this.onLiteral === undefined) return
+    const { source, origin } = this.lexer
+    this.onLiteral({ kind, text: source.substring(start, end), span: { origin, source, start, end } })
   }
 
   variable(symbol: number, start: number, end: number): number {
@@ -178,6 +187,7 @@ export abstract class LiteralParser {
   pathLiteral(start: number): number {
     const { lexer, buffer } = this
     const home = this.at(Token.HomePath)
+    this.tellLiteral(home ? "home-path" : "path", start, lexer.end)
     this.strings.push(lexer.source.substring(home ? start + 1 : start, lexer.end))
     const first = buffer.node1(home ? Kind.HomePath : Kind.Path, start, lexer.end, this.strings.length - 1)
     let part = lexer.pathPart()

@@ -8,6 +8,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { Lints } from "../lang/Lints.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 
@@ -28,7 +29,13 @@ export interface EvaluationArgument {
 
 export type EvaluationMode =
   /** Texts of the values. `strict` goes into lists and sets (JSON and XML: as Nix does it, with derivations cut in XML). */
-  | { readonly kind: "print"; readonly strict: boolean; readonly format: "nix" | "json" | "raw" | "xml" }
+  | {
+      readonly kind: "print"
+      readonly strict: boolean
+      readonly format: "nix" | "json" | "raw" | "xml"
+      /** XML: with the places of attributes and functions (default). */
+      readonly location?: boolean
+    }
   /** The derivations: the value itself, or those found in its attributes and lists as `nix-build` finds them. */
   | { readonly kind: "derivations" }
 
@@ -52,12 +59,19 @@ export interface EvaluationJob {
   /** `builtins.currentSystem`, such as `x86_64-linux`. */
   readonly system: ByteString
   readonly maxCallDepth: number
-  /** Language features switched on: "pipe-operators". */
+  /** Language features switched on: those of `knownFeatures`. */
   readonly features: ReadonlyArray<string>
+  /** What is said about literals that parse but are not wanted; nothing by default. */
+  readonly lints?: Lints
+  /** `builtins.traceVerbose` prints. */
+  readonly traceVerbose?: boolean
   /** How a failure is rendered: whole trace, ANSI colour. */
   readonly showTrace: boolean
   readonly color: boolean
 }
+
+/** Language features that can be switched on, by the names that Nix gives them. */
+export const knownFeatures: ReadonlyArray<string> = ["pipe-operators", "parse-toml-timestamps"]
 
 export interface EvaluatedDerivation {
   /** The attribute path that led here, "" for the value itself. */

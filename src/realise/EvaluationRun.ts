@@ -23,6 +23,7 @@ import type { Value } from "../eval/Value.ts"
 import { ContextString, textOf } from "../eval/Value.ts"
 import { lazily } from "../eval/Code.ts"
 import { render } from "../lang/Diagnostics.ts"
+import { noLints } from "../lang/Lints.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import type { EvaluatedDerivation, EvaluationJob, EvaluationResult } from "./Evaluation.ts"
@@ -60,10 +61,10 @@ const printed = (value: Value, mode: EvaluationJob["mode"] & { kind: "print" }):
     case "nix":
       return printValue(mode.strict ? deepForce(value) : force(value))
     case "json":
-      return toJson(value, new Set(), false)
+      return toJson(value, new Set(), true)
     case "xml":
       if (mode.strict) deepForce(value)
-      return toXml(value, new Set(), true)
+      return toXml(value, new Set(), mode.location ?? true)
     case "raw":
       return rawText(value)
   }
@@ -129,6 +130,9 @@ export const prepare = (job: EvaluationJob, host: IoHost): { readonly step: () =
     pure: job.pure,
     homeDirectory: Buffer.from(process.env["HOME"] ?? "/homeless-shelter", "utf8").toString("latin1"),
     pipeOperators: job.features.includes("pipe-operators"),
+    tomlTimestamps: job.features.includes("parse-toml-timestamps"),
+    traceVerbose: job.traceVerbose ?? false,
+    lints: job.lints ?? noLints,
     allowImportFromDerivation: job.allowImportFromDerivation,
     readOnly: job.readOnly
   })
@@ -136,11 +140,13 @@ export const prepare = (job: EvaluationJob, host: IoHost): { readonly step: () =
   const body = program(machine, (): EvaluationResult => {
     const args = argumentsOf(job)
     const root = lazily(() => rootValue(job))
-    const at = (path: ByteString): Value => (path === "" ? autoCall(root, args) : select(root, path, args))
+    const at = (path: ByteString): Value => (path === "" ? root : select(root, path, args))
     const mode = job.mode
     if (mode.kind === "print") {
       const texts: Array<ByteString> = Array.from({ length: paths.length })
-      batch(paths.length, (i) => void (texts[i] = printed(at(paths[i] as ByteString), mode)))
+      // As `nix-instantiate --eval`: without arguments a function prints as one.
+      const called = (value: Value): Value => (args.size === 0 ? value : autoCall(value, args))
+      batch(paths.length, (i) => void (texts[i] = printed(called(at(paths[i] as ByteString)), mode)))
       return { _tag: "Values", texts }
     }
     const found: Array<ReadonlyArray<EvaluatedDerivation>> = []

@@ -1,7 +1,7 @@
 /**
  * A host without a world: files from a map, and far requests that are answered when the test says so.
  *
- * `fetchurl "fake:NAME"` is the far request of these tests: it gives a store path whose file holds the content registered for NAME.
+ * `fetchurl "fake:/NAME"` is the far request of these tests: it gives a store path whose file holds the content registered for NAME.
  */
 import { installNode } from "../../src/castore/crypto/Node.ts"
 import type { FarRequest, IoAnswer, IoHost, IoRequest } from "../../src/eval/IoRequest.ts"
@@ -132,7 +132,7 @@ export class FakeHost implements IoHost {
 
   #far(request: FarRequest): readonly [string, IoAnswer] {
     if (request._tag === "Fetch") {
-      const name = request.url.slice("fake:".length)
+      const name = request.url.slice("fake:/".length)
       const content = this.#contents.get(name)
       if (content === undefined || content.failure !== undefined) {
         return [name, { ok: false, failure: { kind: "fetch", message: content?.failure ?? `no ${name}`, exitCode: undefined } }]

@@ -10,7 +10,7 @@ import { printValue } from "../../src/eval/Print.ts"
 import type { Content, Manner } from "./FakeHost.ts"
 import { FakeHost, random } from "./FakeHost.ts"
 
-const prelude = `let get = n: builtins.readFile (builtins.fetchurl "fake:\${n}"); load = n: import (builtins.fetchurl "fake:\${n}"); in `
+const prelude = `let get = n: builtins.readFile (builtins.fetchurl "fake:/\${n}"); load = n: import (builtins.fetchurl "fake:/\${n}"); in `
 
 interface Run {
   readonly host: FakeHost

@@ -19,6 +19,7 @@ const flags = {
   json: Switch("json").pipe(Flag.withDescription("Print JSON")),
   raw: Switch("raw").pipe(Flag.withDescription("Print a string as it is, without quotes and line end")),
   xml: Switch("xml").pipe(Flag.withDescription("Print XML")),
+  noLocation: Switch("no-location").pipe(Flag.withDescription("XML without the places of attributes and functions")),
   readOnly: Switch("read-only").pipe(Flag.withDescription("Write nothing to the store; no imports from derivations"))
 }
 
@@ -30,7 +31,11 @@ export const evalCommand = Command.make(
       return yield* new UsageError({ detail: "only one of --json, --raw and --xml can be given" })
     }
     const format = input.json ? "json" : input.raw ? "raw" : input.xml ? "xml" : "nix"
-    const job = yield* jobOf(input, { kind: "print", strict: input.strict, format }, { readOnly: input.readOnly })
+    const job = yield* jobOf(
+      input,
+      { kind: "print", strict: input.strict, format, location: !input.noLocation },
+      { readOnly: input.readOnly }
+    )
     const options = yield* realiseOptionsOf(defaultRealiseInput(), false)
     const result = yield* withEvaluatorAlone(
       Effect.flatMap(Evaluator, (evaluator) => evaluator.run(job)),

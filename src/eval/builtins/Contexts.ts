@@ -71,7 +71,7 @@ const appendContext = (string: Value, contexts: Value): Value => {
     const path = nameOf(set.shape.symbols[slot] as number)
     const position = set.positions[slot] ?? 0
     if (!isStorePath(path)) throw new NixError("eval", `context key '${printName(path)}' is not a store path`, position)
-    if (!machine.settings.readOnly && ask({ _tag: "EnsurePath", path }) !== true) {
+    if (!machine.settings.readOnly && !machine.derivations.has(path) && ask({ _tag: "EnsurePath", path }) !== true) {
       throw new NixError("io", `path '${path}' is not valid`, position)
     }
     const info = expectSet(set.at(slot), "while evaluating the value of a string context")

@@ -11,7 +11,7 @@ import { DerivationError } from "../../nix/Derivation.ts"
 import { algorithmNamed } from "../../nix/Hash.ts"
 import { instantiate } from "../../nix/HashModulo.ts"
 import type { StorePath } from "../../nix/StorePath.ts"
-import { isDerivationPath, StorePathError } from "../../nix/StorePath.ts"
+import { checkName, isDerivationPath, StorePathError } from "../../nix/StorePath.ts"
 import type { Position } from "../AttributeSet.ts"
 import { AttributeSet, fromSymbols, update } from "../AttributeSet.ts"
 import { lazily } from "../Code.ts"
@@ -74,14 +74,14 @@ const nameAttribute = (set: AttributeSet): ByteString => {
 
 const splitWords = (text: ByteString): Array<ByteString> => text.split(/[ \t\n\r]+/).filter((word) => word !== "")
 
-const checkOutputs = (name: ByteString, outputs: ReadonlyArray<ByteString>): void => {
+const checkOutputs = (outputs: ReadonlyArray<ByteString>): void => {
   const seen = new Set<ByteString>()
   for (const output of outputs) {
     if (seen.has(output)) throw new NixError("eval", `duplicate derivation output '${output}'`)
     if (output === "drvPath") throw new NixError("eval", `invalid derivation output name '${output}'`)
     seen.add(output)
   }
-  if (outputs.length === 0) throw new NixError("eval", `derivation '${name}' cannot have an empty set of outputs`)
+  if (outputs.length === 0) throw new NixError("eval", `derivation cannot have an empty set of outputs`)
 }
 
 const stringList = (value: Value): ReadonlyArray<ByteString> => {
@@ -232,7 +232,7 @@ const steer = (draft: Draft, key: ByteString, text: ByteString, list: ReadonlyAr
       break
     case "outputs":
       draft.outputs = list ?? splitWords(text)
-      checkOutputs(draft.name, draft.outputs)
+      checkOutputs(draft.outputs)
       break
   }
 }
@@ -275,12 +275,23 @@ const inputsOf = (draft: Draft): Pick<Derivation, "inputDerivations" | "inputSou
   }
 }
 
+/** Checked before anything else is evaluated: many functions let their users forget that there is a name. */
+const checkDerivationName = (name: ByteString): void => {
+  try {
+    checkName(name)
+  } catch (error) {
+    if (!(error instanceof StorePathError)) throw error
+    throw new NixError("eval", `invalid derivation name: ${error.message}. Please pass a different 'name'.`)
+  }
+}
+
 const derivationStrict = (argument: Value): Value => {
   const set = force(argument)
   if (!(set instanceof AttributeSet)) throw mismatch("a set", set)
   const name = nameAttribute(set)
   const at: Position = set.positionOf(Names.name)
   try {
+    checkDerivationName(name)
     return strictly(set, name)
   } catch (error) {
     if (error instanceof DerivationError || error instanceof StorePathError) {

@@ -3,9 +3,8 @@
  * registered with the host by a `Fetch` request only when it must be known. (`fetchGit`, `fetchTree` and flakes are not here yet.)
  */
 import type { ByteString } from "../../nix/Bytes.ts"
-import { toUnicode } from "../../nix/Bytes.ts"
 import type { NixHash } from "../../nix/Hash.ts"
-import { StorePathError } from "../../nix/StorePath.ts"
+import { checkName, StorePathError } from "../../nix/StorePath.ts"
 import { AttributeSet } from "../AttributeSet.ts"
 import { declaredHash } from "../DeclaredHash.ts"
 import { mismatch } from "../Describe.ts"
@@ -47,16 +46,32 @@ const fetch = (who: string, argument: Value, unpack: boolean): Value => {
     throw new NixError("eval", `in pure evaluation mode, '${who}' requires a 'sha256' argument`)
   }
   name ??= unpack ? "source" : baseName(url.replace(/[?#].*$/, ""))
-  if (name === "") throw new NixError("eval", `cannot tell a name for '${toUnicode(url)}': give 'name'`)
+  checkFetchName(who, url, name, v instanceof AttributeSet ? v : undefined)
+  const path = ask({ _tag: "Fetch", url, name, hash, unpack }) as string
+  return new ContextString(path, new Set([path]))
+}
+
+/** A name that no store path can have is refused before anything is fetched. */
+const checkFetchName = (who: string, url: ByteString, name: ByteString, given: AttributeSet | undefined): void => {
   try {
-    const path = ask({ _tag: "Fetch", url, name, hash, unpack }) as string
-    return new ContextString(path, new Set([path]))
+    checkName(name)
   } catch (error) {
-    throw error instanceof StorePathError ? new NixError("eval", error.message) : error
+    if (!(error instanceof StorePathError)) throw error
+    const advice =
+      given === undefined
+        ? `Please pass an attribute set with 'url' and 'name' attributes to '${who}',  so that`
+        : given.has(nameName)
+          ? `Please change the value for the 'name' attribute passed to '${who}', so that`
+          : `Please add a valid 'name' attribute to the argument for '${who}', so that`
+    const problem = `invalid store path name when fetching URL '${url}': ${error.message}`
+    throw new NixError("eval", `${problem}. ${advice} it can create a valid store path.`)
   }
 }
 
 export const fetching: ReadonlyArray<Builtin> = [
   new Builtin("fetchurl", 1, (argument) => fetch("fetchurl", argument, false)),
+  new Builtin("fetchMercurial", 1, () => {
+    throw new NixError("eval", "'builtins.fetchMercurial' is not supported; fetch an archive with 'builtins.fetchTarball' instead")
+  }),
   new Builtin("fetchTarball", 1, (argument) => fetch("fetchTarball", argument, true))
 ]

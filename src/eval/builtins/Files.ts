@@ -56,7 +56,11 @@ const referencesIn = (path: ByteString, text: ByteString): ReadonlySet<string> =
 }
 
 const readDir = (value: Value): Value => {
-  const entries = ask({ _tag: "ReadDirectory", path: realisePath(value) }) as ReadonlyArray<readonly [ByteString, FileType]>
+  const path = realisePath(value)
+  const type = pathType(path, true)
+  if (type === undefined) throw new NixError("io", `path '${path}' does not exist`)
+  if (type !== "directory") throw new NixError("io", `'${path}' is not a directory`)
+  const entries = ask({ _tag: "ReadDirectory", path }) as ReadonlyArray<readonly [ByteString, FileType]>
   return fromEntries(entries.map(([name, type]) => [symbol(name), type] as const))
 }
 

@@ -11,7 +11,8 @@ import { AttributeSet } from "../AttributeSet.ts"
 import { call2 } from "../Call.ts"
 import { declaredHash } from "../DeclaredHash.ts"
 import { mismatch } from "../Describe.ts"
-import { contextNotAllowed } from "../Expect.ts"
+import { expectThere } from "../Coerce.ts"
+import { contextNotAllowed, expectFunction, first } from "../Expect.ts"
 import { ask, force } from "../Force.ts"
 import { pathType } from "../Import.ts"
 import type { FileType } from "../IoRequest.ts"
@@ -59,6 +60,7 @@ const add = (
   recursive: boolean,
   expected: NixHash | undefined
 ): ContextString => {
+  expectThere(path)
   const storePath = ask({
     _tag: "AddSource",
     name,
@@ -96,7 +98,7 @@ const addPath = (argument: Value): Value => {
     const value = set.at(slot)
     if (symbol === pathName) path = pathOf(value)
     else if (symbol === nameName) name = plainString(value)
-    else if (symbol === filterName) filter = force(value)
+    else if (symbol === filterName) filter = expectFunction(value, "while evaluating the `filter` parameter passed to builtins.path")
     else if (symbol === recursiveName) {
       const flag = force(value)
       if (typeof flag !== "boolean") throw mismatch("a Boolean", flag)
@@ -150,7 +152,7 @@ export const sources: ReadonlyArray<Builtin> = [
   new Builtin("filterSource", 2, (filter, value) => {
     const { path, context } = pathOf(value)
     realiseContext(context)
-    return add(path, baseName(path), force(filter), true, undefined)
+    return add(path, baseName(path), expectFunction(filter, first("filterSource")), true, undefined)
   }),
   new Builtin("toFile", 2, toFile),
   new Builtin("storePath", 1, storePath)

@@ -44,6 +44,12 @@ describe("paths and files", () => {
       ask("builtins.readFile /nul.bin"),
       "error: the contents of the file '/nul.bin' cannot be represented as a Nix string"
     )
+    assert.strictEqual(ask("builtins.readDir ./a.txt"), "error: '/dir/a.txt' is not a directory")
+    assert.strictEqual(ask("builtins.readDir ./nope"), "error: path '/dir/nope' does not exist")
+    assert.strictEqual(ask('"${./nope}"'), "error: path '/dir/nope' does not exist")
+    assert.strictEqual(ask("builtins.path { path = ./nope; }"), "error: path '/dir/nope' does not exist")
+    assert.strictEqual(ask('"${./a.drv}"'), "error: file names are not allowed to end in '.drv'")
+    assert.strictEqual(ask("builtins.filterSource 1 ./sub"), "error: expected a function but found an integer: 1")
     assert.strictEqual(ask("builtins.readFile ./sub"), "error: read of 4096 bytes: Is a directory")
   })
 
