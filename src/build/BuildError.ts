@@ -223,6 +223,31 @@ export class OutputNotStored extends Schema.TaggedError<OutputNotStored>()("Outp
   }
 }
 
+/** A builder elsewhere cannot be used: it was not reached, went away, refused, or answered what makes no sense. */
+export class BuilderUnavailable extends Schema.TaggedError<BuilderUnavailable>()("BuilderUnavailable", {
+  /** Its address. */
+  builder: Schema.String,
+  detail: Schema.String
+}) {
+  readonly exitCode = 1
+  override get message(): string {
+    return `the builder at '${this.builder}' cannot be used: ${this.detail}`
+  }
+}
+
+/** A builder elsewhere says that the build failed, and not in terms that are known here. */
+export class FailedElsewhere extends Schema.TaggedError<FailedElsewhere>()("FailedElsewhere", {
+  /** Its address. */
+  builder: Schema.String,
+  detail: Schema.String,
+  lastLines: Schema.Array(Schema.String)
+}) {
+  readonly exitCode = 100
+  override get message(): string {
+    return `the builder at '${this.builder}' failed: ${this.detail}${lastLinesText(this.lastLines)}`
+  }
+}
+
 export type BuildError =
   | BuilderFailed
   | BuilderNotExecutable
@@ -239,3 +264,5 @@ export type BuildError =
   | InvalidDerivation
   | InputUnavailable
   | OutputNotStored
+  | BuilderUnavailable
+  | FailedElsewhere

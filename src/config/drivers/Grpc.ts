@@ -48,3 +48,29 @@ export const pathInfos = driver({
       )
     )
 })
+
+/** Builds over there. */
+export const builders = driver({
+  kind: "builders",
+  type,
+  fields: {
+    ...fields,
+    /** The blobs that the far builder works with, where they are not at its own address. */
+    blob_service: Schema.optionalKey(Schema.NonEmptyString),
+    /** The directories that it works with, likewise. */
+    directory_service: Schema.optionalKey(Schema.NonEmptyString)
+  },
+  references: { blob_service: "blobservices", directory_service: "directoryservices" },
+  layer: ({ url, blob_service, directory_service }, { service }) =>
+    Layer.unwrap(
+      Effect.map(
+        Effect.promise(() => import("../../build/GrpcBuilder.ts")),
+        (GrpcBuilder) =>
+          GrpcBuilder.layer({
+            address: url,
+            blobs: blob_service === undefined ? undefined : service("blobservices", blob_service),
+            directories: directory_service === undefined ? undefined : service("directoryservices", directory_service)
+          })
+      )
+    )
+})

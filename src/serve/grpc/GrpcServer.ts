@@ -1,7 +1,7 @@
 /**
- * The gRPC door of a store: blobs, directories and path infos for other processes, yix or Snix.
+ * The gRPC door of a store: blobs, directories and path infos for other processes, yix or Snix, and, where that is wanted, a builder.
  *
- * All methods of `snix.*.v1` are also there as `tvix.*.v1`: the messages are the same. Whoever can connect may read, and write unless the server is read-only.
+ * All methods of `snix.*.v1` are also there as `tvix.*.v1`. Whoever can connect may read, write unless the server is read-only, and have builds run if there is a builder.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -12,13 +12,16 @@ import type { BadGrpcAddress } from "../../wire/grpc/Address.ts"
 import { code, RpcFault } from "../../wire/grpc/RpcError.ts"
 import { type CannotListen, type Handler, listen, type Listening } from "../../wire/grpc/Server.ts"
 import { blobHandlers } from "./Blobs.ts"
+import { type BuildDoor, buildHandlers } from "./Builds.ts"
 import { directoryHandlers } from "./Directories.ts"
 import { healthHandlers } from "./Health.ts"
 import { pathInfoHandlers } from "./PathInfos.ts"
+import { reflectionHandlers } from "./Reflection.ts"
 
 /** What is served. */
 export type Served = BlobService | DirectoryService | PathInfoService
 
+/** The same also as Tvix had it, where the messages are the same. */
 const withTvix = <R>(handlers: ReadonlyArray<Handler<R>>): ReadonlyArray<Handler<R>> => [
   ...handlers,
   ...handlers.flatMap((handler) =>
@@ -31,16 +34,23 @@ const refusal = new RpcFault({ code: code.permissionDenied, details: "this serve
 /** The same without uploads. */
 const withoutUploads = <R>(handlers: ReadonlyArray<Handler<R>>): ReadonlyArray<Handler<R>> =>
   handlers.map((handler) =>
-    handler.path.endsWith("/Put") && handler.kind !== "serverStream" ? { ...handler, run: () => Effect.fail(refusal) } : handler
+    handler.path.endsWith("/Put") && (handler.kind === "unary" || handler.kind === "clientStream") ? { ...handler, run: () => Effect.fail(refusal) } : handler
   )
+
+export interface ServeOptions {
+  readonly readOnly?: boolean | undefined
+  /** Builds for others. Default: none are. */
+  readonly builds?: BuildDoor | undefined
+}
 
 /** Serves the store of the context on `address` (`wire/grpc/Address.ts`) until the scope closes. */
 export const serveStore = (
   address: string,
-  options: { readonly readOnly?: boolean } = {}
+  { readOnly, builds }: ServeOptions = {}
 ): Effect.Effect<Listening, BadGrpcAddress | CannotListen, Served | Scope.Scope> =>
   Effect.suspend(() => {
-    const all = withTvix<Served>([...blobHandlers, ...directoryHandlers, ...pathInfoHandlers])
-    const handlers = options.readOnly === true ? withoutUploads(all) : all
-    return listen<Served>(address, [...handlers, ...healthHandlers(handlers)])
+    const store = withTvix<Served>([...blobHandlers, ...directoryHandlers, ...pathInfoHandlers])
+    const offered = [...(readOnly === true ? withoutUploads(store) : store), ...(builds === undefined ? [] : buildHandlers(builds))]
+    const described = [...offered, ...healthHandlers(offered)]
+    return listen<Served>(address, [...described, ...reflectionHandlers(described)])
   })

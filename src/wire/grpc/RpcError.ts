@@ -15,10 +15,12 @@ export const code = {
   permissionDenied: 7,
   resourceExhausted: 8,
   failedPrecondition: 9,
+  aborted: 10,
   unimplemented: 12,
   internal: 13,
   unavailable: 14,
-  dataLoss: 15
+  dataLoss: 15,
+  unauthenticated: 16
 } as const
 
 const names: ReadonlyArray<string> = [

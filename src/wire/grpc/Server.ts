@@ -9,12 +9,14 @@ import * as fs from "node:fs"
 import * as net from "node:net"
 import * as grpc from "@grpc/grpc-js"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import { type BadGrpcAddress, parse } from "./Address.ts"
 import { messageLimit } from "./Channel.ts"
 import type { Codec, Rpc } from "./Rpc.ts"
@@ -29,6 +31,11 @@ export type Handler<R> =
       readonly kind: "clientStream"
       readonly path: string
       readonly run: (requests: Stream.Stream<Uint8Array, RpcFault>) => Effect.Effect<Uint8Array, RpcFault, R>
+    }
+  | {
+      readonly kind: "bothStream"
+      readonly path: string
+      readonly run: (requests: Stream.Stream<Uint8Array, RpcFault>) => Stream.Stream<Uint8Array, RpcFault, R>
     }
 
 /** The server cannot listen. */
@@ -69,6 +76,15 @@ export const clientStream = <I, O, R>(
   run: (requests) => Effect.map(answer(Stream.mapEffect(requests, (bytes) => decode(rpc.request, bytes))), rpc.response.encode)
 })
 
+export const bothStream = <I, O, R>(
+  rpc: Rpc<I, O>,
+  answer: (requests: Stream.Stream<I, RpcFault>) => Stream.Stream<O, RpcFault, R>
+): Handler<R> => ({
+  kind: "bothStream",
+  path: rpc.path,
+  run: (requests) => Stream.map(answer(Stream.mapEffect(requests, (bytes) => decode(rpc.request, bytes))), rpc.response.encode)
+})
+
 const asIs = (bytes: Buffer): Buffer => bytes
 const toBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
@@ -94,9 +110,9 @@ const statusOf = (cause: Cause.Cause<RpcFault>): Partial<grpc.StatusObject> => {
 type AnyCall = EventEmitter & Pick<grpc.ServerUnaryCall<Buffer, Buffer>, "cancelled" | "metadata">
 
 /** What the client sends. An upload that was broken off looks, to the stream, as one that ended; it must never be taken for one. */
-const requestsOf = (call: grpc.ServerReadableStream<Buffer, Buffer>): Stream.Stream<Uint8Array, RpcFault> =>
+const requestsOf = (call: AsyncIterable<Buffer> & Pick<AnyCall, "cancelled">): Stream.Stream<Uint8Array, RpcFault> =>
   Stream.fromAsyncIterable(
-    call as AsyncIterable<Buffer>,
+    call,
     (cause) =>
       new RpcFault({ code: code.cancelled, details: `the upload broke off: ${cause instanceof Error ? cause.message : String(cause)}` })
   ).pipe(
@@ -113,7 +129,13 @@ const requestsOf = (call: grpc.ServerReadableStream<Buffer, Buffer>): Stream.Str
     )
   )
 
-const write = (call: grpc.ServerWritableStream<Buffer, Buffer>, bytes: Uint8Array): Effect.Effect<void> =>
+/** Where answers are written to. */
+interface Answers extends EventEmitter {
+  readonly write: (bytes: Buffer) => boolean
+  readonly end: () => unknown
+}
+
+const write = (call: Answers, bytes: Uint8Array): Effect.Effect<void> =>
   Effect.callback((resume) => {
     if (call.write(toBuffer(bytes))) return resume(Effect.void)
     const onDrain = () => resume(Effect.void)
@@ -160,9 +182,15 @@ export const listen = Effect.fnUntraced(function* <R>(
 ): Effect.fn.Return<Listening, BadGrpcAddress | CannotListen, R | Scope.Scope> {
   const { target, socket, tls } = yield* Effect.try({ try: () => parse(address), catch: (cause) => cause as BadGrpcAddress })
   if (tls) return yield* new CannotListen({ address, detail: "serving TLS is not supported" })
-  const context = yield* Effect.context<R>()
+  // Without the span that the server was started in: a call is its own, or part of what its client does.
+  const context = Context.omit(Tracer.ParentSpan)(yield* Effect.context<R>()) as Context.Context<R>
   const running = new Set<Fiber.Fiber<unknown, unknown>>()
-  const server = new grpc.Server({ "grpc.max_receive_message_length": messageLimit, "grpc.max_send_message_length": messageLimit })
+  const server = new grpc.Server({
+    "grpc.max_receive_message_length": messageLimit,
+    "grpc.max_send_message_length": messageLimit,
+    // A client that is gone without a word has its calls ended.
+    "grpc.keepalive_time_ms": 60_000
+  })
 
   /** Runs one call; `done` hears the end unless the client has gone. */
   const run = <A>(
@@ -184,14 +212,24 @@ export const listen = Effect.fnUntraced(function* <R>(
     })
   }
 
+  const runStream = (path: string, call: AnyCall & Answers, answers: Stream.Stream<Uint8Array, RpcFault, R>): void => {
+    call.on("error", () => {})
+    run(
+      path,
+      call,
+      Stream.runForEach(answers, (bytes) => write(call, bytes)),
+      (exit) => (Exit.isSuccess(exit) ? call.end() : call.emit("error", statusOf(exit.cause)))
+    )
+  }
+
   const implementation: Record<string, grpc.UntypedHandleCall> = {}
   const definition: Record<string, grpc.MethodDefinition<Buffer, Buffer>> = {}
   for (const handler of handlers) {
     const { path, kind } = handler
     definition[path] = {
       path,
-      requestStream: kind === "clientStream",
-      responseStream: kind === "serverStream",
+      requestStream: kind === "clientStream" || kind === "bothStream",
+      responseStream: kind === "serverStream" || kind === "bothStream",
       requestSerialize: asIs,
       requestDeserialize: asIs,
       responseSerialize: asIs,
@@ -207,16 +245,10 @@ export const listen = Effect.fnUntraced(function* <R>(
         call.on("error", () => {})
         run(path, call, handler.run(requestsOf(call)), answering(callback))
       }
+    } else if (handler.kind === "serverStream") {
+      implementation[path] = (call: grpc.ServerWritableStream<Buffer, Buffer>) => runStream(path, call, handler.run(call.request))
     } else {
-      implementation[path] = (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
-        call.on("error", () => {})
-        run(
-          path,
-          call,
-          Stream.runForEach(handler.run(call.request), (bytes) => write(call, bytes)),
-          (exit) => (Exit.isSuccess(exit) ? call.end() : call.emit("error", statusOf(exit.cause)))
-        )
-      }
+      implementation[path] = (call: grpc.ServerDuplexStream<Buffer, Buffer>) => runStream(path, call, handler.run(requestsOf(call)))
     }
   }
   server.addService(definition, implementation)
