@@ -19,6 +19,7 @@ export const standardDrivers: ReadonlyArray<Driver> = [
   Grpc.blobs,
   Grpc.directories,
   Grpc.pathInfos,
+  Grpc.builders,
   ...Combinators.nearFar,
   ...Combinators.readOnly,
   Combinators.lru,
