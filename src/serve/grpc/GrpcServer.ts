@@ -34,7 +34,9 @@ const refusal = new RpcFault({ code: code.permissionDenied, details: "this serve
 /** The same without uploads. */
 const withoutUploads = <R>(handlers: ReadonlyArray<Handler<R>>): ReadonlyArray<Handler<R>> =>
   handlers.map((handler) =>
-    handler.path.endsWith("/Put") && (handler.kind === "unary" || handler.kind === "clientStream") ? { ...handler, run: () => Effect.fail(refusal) } : handler
+    handler.path.endsWith("/Put") && (handler.kind === "unary" || handler.kind === "clientStream")
+      ? { ...handler, run: () => Effect.fail(refusal) }
+      : handler
   )
 
 export interface ServeOptions {
