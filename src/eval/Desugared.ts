@@ -37,6 +37,7 @@ export const isLookupShadowed = (scope: Scope | null): boolean =>
 /** The names for compiling a shadowed operator's or lookup's function. */
 export const operatorFunction = (kind: number): number => functionOf.get(kind) as number
 export const lookupNames = { findFile, nixPath }
+export const operatorNames: ReadonlySet<number> = new Set(functionOf.values())
 
 /** `left op right` through the program's own function. */
 export const shadowedOperator = (kind: number, own: Code, left: Code | undefined, right: Code): Run => {

@@ -126,11 +126,12 @@ export const forceThunk = (thunk: Thunk): Value => {
   return value
 }
 
+/** What a thunk is after its code threw. A failure of the outside is not kept: the outside may have changed by the next input of a session. */
 const unwindThunk = (m: Machine, thunk: Thunk, code: Code, error: unknown, shown: number): void => {
   if (error === suspend) {
     const again = code instanceof SuspendedCode ? code : undefined
     thunk.code = new SuspendedCode(again?.code ?? code, m.blockedOn, linesSince(m, shown, again?.lines ?? noLines))
-  } else if (error instanceof NixError) {
+  } else if (error instanceof NixError && error.kind !== "io") {
     if (code !== blackHole) {
       thunk.code = new FailedCode(error)
       thunk.env = null

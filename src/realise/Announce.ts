@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import { toUnicode } from "../nix/Bytes.ts"
 import { type Event, EventSink, type WorkKind } from "../wire/Events.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
+import type { SessionRequest } from "./Session.ts"
 
 let lastId = 0
 
@@ -43,6 +44,22 @@ export const evaluating = <A, E extends { readonly message: string }, R>(
   work: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   announced("evaluate", job.source._tag === "File" ? toUnicode(job.source.path) : "an expression", undefined, () => work)
+
+/** Runs a request of a session. What is asked while a line is being typed is no news. */
+export const answering = <A, E extends { readonly message: string }, R>(
+  request: SessionRequest,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  switch (request._tag) {
+    case "Complete":
+    case "LastError":
+      return work
+    case "Load":
+      return announced("evaluate", request.source._tag === "File" ? toUnicode(request.source.path) : "an expression", undefined, () => work)
+    default:
+      return announced("evaluate", "an expression", undefined, () => work)
+  }
+}
 
 /** Runs the build of a derivation, from the wait for its inputs on, between `Planned` and, where it did not come to an end, `Dropped`. */
 export const planned = <A, E, R>(

@@ -8,9 +8,11 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type { Lints } from "../lang/Lints.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
+import type { EvaluatorSession, SessionSettings } from "./Session.ts"
 
 export type EvaluationSource =
   /** An absolute path of the host; a directory stands for its `default.nix`. Or `<name>`, looked up in the search path. */
@@ -108,5 +110,7 @@ export class Evaluator extends Context.Service<
   Evaluator,
   {
     run(job: EvaluationJob): Effect.Effect<EvaluationResult, EvaluationFailed>
+    /** A session, with a thread of its own where there are threads, until the scope ends. */
+    openSession(settings: SessionSettings): Effect.Effect<EvaluatorSession, never, Scope.Scope>
   }
 >()("yix/realise/Evaluator") {}

@@ -6,6 +6,7 @@
  */
 import type { FarRequest, IoAnswer, IoHost, IoRequest, NearRequest } from "../eval/IoRequest.ts"
 import { requestKey } from "../eval/IoRequest.ts"
+import { Interrupted } from "../eval/NixError.ts"
 import type { Fetch } from "../fetch/Fetch.ts"
 import { storePathOf } from "../fetch/Fetch.ts"
 import type { ByteString } from "../nix/Bytes.ts"
@@ -64,17 +65,22 @@ const covers = (directory: ByteString, path: ByteString): boolean =>
   directory === "/" || path === directory || path.startsWith(`${directory}/`) || directory.startsWith(`${path}/`)
 
 /** Under `--restrict-eval`: an allowed URI, what lies below one, and what the search path itself names. */
-const mayFetch = (job: EvaluationJob, url: ByteString): boolean =>
+const mayFetch = (job: HostSettings, url: ByteString): boolean =>
   job.allowedUris.some(
     (allowed) => allowed !== "" && (url === allowed || (url.startsWith(allowed) && (allowed.endsWith("/") || url[allowed.length] === "/")))
   ) || job.searchPath.some((entry) => entry === url || entry.slice(entry.indexOf("=") + 1) === url)
 
+/** What of a job its host has to know. */
+export type HostSettings = Pick<EvaluationJob, "pure" | "restrict" | "allowedUris" | "searchPath" | "readOnly">
+
 export abstract class EvaluationHost implements IoHost {
-  readonly #job: EvaluationJob
+  readonly #job: HostSettings
   readonly #answers = new Map<string, IoAnswer>()
   readonly #pending = new Map<string, number>()
   readonly #keys = new Map<number, string>()
   #nextId = 1
+  /** The end of a probe's time. */
+  #until: number | undefined
 
   abstract readonly wait: IoHost["wait"]
 
@@ -84,7 +90,7 @@ export abstract class EvaluationHost implements IoHost {
   /** Notes the times of files, in a run that is traced. */
   readonly files: FileTimes | undefined
 
-  constructor(job: EvaluationJob, hash: typeof hashPath | undefined, timed: boolean) {
+  constructor(job: HostSettings, hash: typeof hashPath | undefined, timed: boolean) {
     this.#job = job
     this.#hashPath = hash
     this.files = timed ? new FileTimes() : undefined
@@ -93,7 +99,29 @@ export abstract class EvaluationHost implements IoHost {
   /** Sends something to whoever answers. */
   protected abstract post(message: FromEvaluator): void
 
-  abstract interrupted(): boolean
+  /** Whether whoever wanted the evaluation wants it no more. */
+  protected abstract stopped(): boolean
+
+  interrupted(): boolean {
+    return this.stopped() || (this.#until !== undefined && performance.now() > this.#until)
+  }
+
+  /** Another evaluation begins, of a session: the outside may have changed. */
+  forget(): void {
+    this.#answers.clear()
+    this.#pending.clear()
+    this.#keys.clear()
+  }
+
+  /** Runs `body`, for so many milliseconds at most, as an evaluation that is interrupted where it would ask for something far or print something. */
+  probing<A>(milliseconds: number, body: () => A): A {
+    this.#until = performance.now() + milliseconds
+    try {
+      return body()
+    } finally {
+      this.#until = undefined
+    }
+  }
 
   ask(request: IoRequest): IoAnswer | undefined {
     const near = isNear(request)
@@ -106,6 +134,7 @@ export abstract class EvaluationHost implements IoHost {
       this.#answers.set(key, answer)
       return answer
     }
+    if (this.#until !== undefined) throw new Interrupted()
     const question: Question =
       near && "path" in request ? { _tag: "StoreRead", path: splitStorePath(request.path).storePath, request } : (request as FarRequest)
     const id = this.#nextId++
@@ -244,6 +273,7 @@ export abstract class EvaluationHost implements IoHost {
   }
 
   print(line: ByteString): void {
+    if (this.#until !== undefined) throw new Interrupted()
     this.post({ _tag: "Print", line })
   }
 }

@@ -26,7 +26,8 @@ import { render } from "../lang/Diagnostics.ts"
 import { noLints } from "../lang/Lints.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
-import type { EvaluatedDerivation, EvaluationJob, EvaluationResult } from "./Evaluation.ts"
+import type { EvaluatedDerivation, EvaluationJob, EvaluationResult, EvaluationSource } from "./Evaluation.ts"
+import type { SessionReply } from "./Session.ts"
 
 /** `prefix=path` or a path; URLs keep their `=`. */
 export const parseSearchPath = (entry: ByteString): SearchPathEntry => {
@@ -34,15 +35,15 @@ export const parseSearchPath = (entry: ByteString): SearchPathEntry => {
   return at < 0 || /^[a-z]+:/.test(entry) ? { prefix: "", path: entry } : { prefix: entry.slice(0, at), path: entry.slice(at + 1) }
 }
 
-const rootValue = (job: EvaluationJob): Value => {
-  const source = job.source
+/** The value of a source. */
+export const rootValue = (source: EvaluationSource): Value => {
   if (source._tag === "Expression") return textValue(source.text, { _tag: "String" }, source.directory)
   const lookup = /^<(.*)>$/.exec(source.path)
   if (lookup !== null) return fileValue(findOnSearchPath(lookup[1] as string, 0).path)
   return fileValue(source.path)
 }
 
-const argumentsOf = (job: EvaluationJob): ReadonlyMap<SymbolId, Value> =>
+export const argumentsOf = (job: Pick<EvaluationJob, "args">): ReadonlyMap<SymbolId, Value> =>
   new Map(
     job.args.map((argument) => [
       symbol(argument.name),
@@ -87,7 +88,8 @@ const text = (set: AttributeSet, name: SymbolId): ByteString | undefined => {
   return typeof v === "string" || v instanceof ContextString ? textOf(v) : undefined
 }
 
-const evaluatedDerivation = (machine: Machine, found: FoundDerivation): EvaluatedDerivation => {
+/** A derivation's set as data. */
+export const evaluatedDerivation = (machine: Machine, found: FoundDerivation): EvaluatedDerivation => {
   const { set, attr } = found
   const drvPath = text(set, Names.drvPath)
   if (drvPath === undefined) {
@@ -115,15 +117,16 @@ const installed = (set: AttributeSet): Array<ByteString> => {
   return v instanceof AttributeSet && install !== undefined ? textList(v.get(install)) : []
 }
 
-/** What a job gives, or the text of its failure. */
+/** What a job or a request of a session gives, or the text of its failure. */
 export type RunResult =
+  | { readonly _tag: "Reply"; readonly reply: SessionReply; readonly derivations: ReadonlyArray<readonly [StorePath, ByteString]> }
   | { readonly _tag: "Result"; readonly result: EvaluationResult; readonly derivations: ReadonlyArray<readonly [StorePath, ByteString]> }
   | { readonly _tag: "Failed"; readonly rendered: ByteString; readonly exitCode: number; readonly unusable: boolean }
   | { readonly _tag: "Interrupted" }
 
-/** A job over a host. `step` runs it as far as it goes: `undefined` means suspended (hosts that cannot block), to be called again after an answer. */
-export const prepare = (job: EvaluationJob, host: IoHost): { readonly step: () => RunResult | undefined } => {
-  const machine = makeMachine(host, {
+/** The machine for jobs and sessions with these settings. */
+export const machineFor = (job: Omit<EvaluationJob, "source" | "attrPaths" | "mode">, host: IoHost): Machine =>
+  makeMachine(host, {
     maxCallDepth: job.maxCallDepth,
     currentSystem: job.system,
     searchPath: job.pure ? [] : job.searchPath.map(parseSearchPath),
@@ -136,10 +139,14 @@ export const prepare = (job: EvaluationJob, host: IoHost): { readonly step: () =
     allowImportFromDerivation: job.allowImportFromDerivation,
     readOnly: job.readOnly
   })
+
+/** A job over a host. `step` runs it as far as it goes: `undefined` means suspended (hosts that cannot block), to be called again after an answer. */
+export const prepare = (job: EvaluationJob, host: IoHost): { readonly step: () => RunResult | undefined } => {
+  const machine = machineFor(job, host)
   const paths = job.attrPaths.length === 0 ? [""] : job.attrPaths
   const body = program(machine, (): EvaluationResult => {
     const args = argumentsOf(job)
-    const root = lazily(() => rootValue(job))
+    const root = lazily(() => rootValue(job.source))
     const at = (path: ByteString): Value => (path === "" ? root : select(root, path, args))
     const mode = job.mode
     if (mode.kind === "print") {

@@ -7,13 +7,14 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
-import { EventSink } from "../wire/Events.ts"
+import { type Event, EventSink } from "../wire/Events.ts"
 import { isTraced } from "../wire/TracePropagation.ts"
-import { evaluating } from "./Announce.ts"
+import { answering, evaluating } from "./Announce.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
+import type { EvaluatorSession, SessionReply, SessionRequest, SessionSettings, SessionView } from "./Session.ts"
 import { startThread, type Thread } from "./EvaluatorThread.ts"
 import type { OpenWorld, World } from "./Questions.ts"
 import { makeQuestions, withoutLabel } from "./Questions.ts"
@@ -21,13 +22,23 @@ import { makeQuestions, withoutLabel } from "./Questions.ts"
 /** Milliseconds that an interrupted evaluation may take to notice. */
 const patience = 300
 
+/** The same in a session, where ending the thread costs all that was bound. */
+const sessionPatience = 10_000
+
 const signal = (thread: Thread): void => {
   Atomics.add(thread.flags, Flag.Signal, 1)
   Atomics.notify(thread.flags, Flag.Signal)
 }
 
-/** Runs one job on a thread. `broken` is called when the thread cannot be used again. */
-const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, world: OpenWorld, broken: () => void) {
+type Task = { readonly _tag: "Run"; readonly job: EvaluationJob } | Omit<ToEvaluator & { readonly _tag: "Session" }, "timed">
+
+type TaskEnd = { readonly _tag: "Result"; readonly result: EvaluationResult } | { readonly _tag: "Reply"; readonly reply: SessionReply }
+
+/**
+ * Runs one job or one request of a session on a thread. `broken` is called when the thread cannot be used again. Interrupted, the task may take `patience`
+ * milliseconds to notice.
+ */
+const runTask = Effect.fnUntraced(function* (thread: Thread, task: Task, world: OpenWorld, patience: number, broken: () => void) {
   const sink = yield* EventSink
   const context = yield* Effect.context<never>()
   const timed = yield* isTraced
@@ -37,8 +48,8 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
     signal(thread)
   })
 
-  const evaluate = Effect.callback<EvaluationResult, EvaluationFailed>((resume) => {
-    const done = (effect: Effect.Effect<EvaluationResult, EvaluationFailed>): void => {
+  const evaluate = Effect.callback<TaskEnd, EvaluationFailed>((resume) => {
+    const done = (effect: Effect.Effect<TaskEnd, EvaluationFailed>): void => {
       thread.port.removeAllListeners("message")
       thread.worker.removeAllListeners("error")
       thread.worker.removeAllListeners("exit")
@@ -61,7 +72,8 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
       const message = questions.take(received)
       switch (message?._tag) {
         case "Result":
-          return done(Effect.succeed(message.result))
+        case "Reply":
+          return done(Effect.succeed(message))
         case "Failed":
           if (message.unusable) broken()
           return fail(withoutLabel(message.rendered), message.exitCode)
@@ -70,7 +82,7 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
       }
     })
     Atomics.store(thread.flags, Flag.Interrupt, 0)
-    const message: ToEvaluator = { _tag: "Run", job, timed }
+    const message: ToEvaluator = { ...task, timed }
     thread.port.postMessage(message)
     thread.worker.postMessage("run")
     return Effect.callback<void>((stopped) => {
@@ -85,7 +97,7 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
       thread.port.removeAllListeners("message")
       thread.port.on("message", (late: FromEvaluator) => {
         if (late._tag === "Files") questions.take(late)
-        if (late._tag === "Interrupted" || late._tag === "Result" || late._tag === "Failed") {
+        if (late._tag === "Interrupted" || late._tag === "Result" || late._tag === "Reply" || late._tag === "Failed") {
           thread.port.removeAllListeners("message")
           end()
         }
@@ -95,12 +107,52 @@ const runJob = Effect.fnUntraced(function* (thread: Thread, job: EvaluationJob, 
     })
   })
 
-  const result = yield* Effect.ensuring(evaluate, questions.close)
-  // Derivations that go back to the caller are for the realiser to know; values need nobody.
-  if (result._tag === "Derivations") {
+  const end = yield* Effect.ensuring(evaluate, questions.close)
+  // Derivations that go back to the caller are for the realiser to know; values need nobody. A session may come back to what it told in passing.
+  if (end._tag === "Reply" || end.result._tag === "Derivations") {
     yield* Effect.mapError(questions.flush, (error) => new EvaluationFailed({ rendered: error.message, exitCode: 1 }))
   }
-  return result
+  return end
+})
+
+/** Where tasks get their threads. */
+interface Threads {
+  readonly take: () => Thread
+  readonly drop: (thread: Thread) => void
+}
+
+const mismatched = Effect.die(new Error("the evaluator answered something else than it was asked"))
+
+const lost: Event = {
+  _tag: "Message",
+  level: "warning",
+  text: "warning: the evaluation did not stop by itself; it was ended, and with it everything that was bound"
+}
+
+/** A session: a thread of its own, which is replaced when it cannot be used again. */
+const sessionOn = Effect.fnUntraced(function* (threads: Threads, world: OpenWorld, settings: SessionSettings) {
+  let thread: Thread | undefined
+  const one = Semaphore.makeUnsafe(1)
+  yield* Effect.addFinalizer(() => Effect.sync(() => thread !== undefined && threads.drop(thread)))
+
+  const ask = Effect.fn("Session.ask")(function* (request: SessionRequest, view: SessionView) {
+    const sink = yield* EventSink
+    const own = (thread ??= threads.take())
+    const end = yield* runTask(own, { _tag: "Session", settings, request, view }, world, sessionPatience, () => {
+      thread = undefined
+      threads.drop(own)
+      sink(lost)
+    })
+    return end._tag === "Reply" ? end.reply : yield* mismatched
+  })
+  return {
+    ask: (request, view) => Semaphore.withPermit(one)(answering(request, ask(request, view))),
+    within: (effect) =>
+      Effect.flatMap(
+        Effect.mapError(world, (error) => new EvaluationFailed({ rendered: error.message, exitCode: 1 })),
+        (services) => Effect.provideContext(effect, services)
+      )
+  } satisfies EvaluatorSession
 })
 
 const make = Effect.fnUntraced(function* (world: OpenWorld) {
@@ -114,11 +166,9 @@ const make = Effect.fnUntraced(function* (world: OpenWorld) {
   const one = Semaphore.makeUnsafe(1)
 
   const run = Effect.fn("Evaluator.run")(function* (job: EvaluationJob) {
-    const thread = idle ?? startThread()
-    idle = undefined
-    all.add(thread)
+    const thread = threads.take()
     let usable = true
-    return yield* runJob(thread, job, world, () => {
+    const end = yield* runTask(thread, { _tag: "Run", job }, world, patience, () => {
       usable = false
     }).pipe(
       Effect.ensuring(
@@ -128,8 +178,21 @@ const make = Effect.fnUntraced(function* (world: OpenWorld) {
         })
       )
     )
+    return end._tag === "Result" ? end.result : yield* mismatched
   })
-  return Evaluator.of({ run: (job) => Semaphore.withPermit(one)(evaluating(job, run(job))) })
+  const threads: Threads = {
+    take: () => {
+      const thread = idle ?? startThread()
+      idle = undefined
+      all.add(thread)
+      return thread
+    },
+    drop
+  }
+  return Evaluator.of({
+    run: (job) => Semaphore.withPermit(one)(evaluating(job, run(job))),
+    openSession: (settings) => sessionOn(threads, world, settings)
+  })
 })
 
 /** The evaluator over the realiser and the stores around it. */

@@ -8,22 +8,32 @@ import * as Layer from "effect/Layer"
 import { hashPath } from "../store/HashPath.ts"
 import { EventSink } from "../wire/Events.ts"
 import { isTraced } from "../wire/TracePropagation.ts"
-import { evaluating } from "./Announce.ts"
-import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
+import { answering, evaluating } from "./Announce.ts"
+import type { EvaluationJob } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
+import type { HostSettings } from "./EvaluationHost.ts"
 import { EvaluationHost } from "./EvaluationHost.ts"
+import type { RunResult } from "./EvaluationRun.ts"
 import { prepare } from "./EvaluationRun.ts"
 import type { FromEvaluator } from "./EvaluatorProtocol.ts"
 import type { World } from "./Questions.ts"
 import { makeQuestions, withoutLabel } from "./Questions.ts"
 import { Realiser } from "./Realiser.ts"
+import type { EvaluatorSession, SessionRequest, SessionSettings, SessionView } from "./Session.ts"
+import type { SessionRun } from "./SessionRun.ts"
+import { openSession as openRun } from "./SessionRun.ts"
 
 class InThreadHost extends EvaluationHost {
   override readonly wait = undefined
-  readonly #post: (message: FromEvaluator) => unknown
+  #post: (message: FromEvaluator) => unknown
 
-  constructor(job: EvaluationJob, timed: boolean, post: (message: FromEvaluator) => unknown) {
+  constructor(job: HostSettings, timed: boolean, post: (message: FromEvaluator) => unknown) {
     super(job, hashPath, timed)
+    this.#post = post
+  }
+
+  /** From now on somebody else takes the questions. */
+  postTo(post: (message: FromEvaluator) => unknown): void {
     this.#post = post
   }
 
@@ -31,58 +41,91 @@ class InThreadHost extends EvaluationHost {
     this.#post(message)
   }
 
-  override interrupted(): boolean {
+  protected override stopped(): boolean {
     return false
   }
 }
+
+/** Runs one job or one request of a session. */
+const runTask = Effect.fnUntraced(function* (
+  context: Context.Context<World>,
+  task: (
+    post: (message: FromEvaluator) => unknown,
+    timed: boolean
+  ) => { readonly host: InThreadHost; readonly step: () => RunResult | undefined }
+) {
+  const realiser = Context.get(context, Realiser)
+  const sink = yield* EventSink
+  /** Called when an answer has come; replaced while the task waits. */
+  let answered: () => void = () => {}
+  let unseen = 0
+  const questions = makeQuestions(yield* Effect.context<never>(), Effect.succeed(context), sink, (id, answer) => {
+    host.deliver(id, answer)
+    unseen++
+    answered()
+  })
+  const { host, step } = task(questions.take, yield* isTraced)
+  const someAnswer = Effect.callback<void>((resume) => {
+    answered = () => resume(Effect.void)
+    if (unseen > 0) answered()
+  })
+  const body = Effect.gen(function* () {
+    for (;;) {
+      unseen = 0
+      const result = step()
+      if (result === undefined) {
+        yield* someAnswer
+        continue
+      }
+      host.tellFiles()
+      if (result._tag === "Result" || result._tag === "Reply") {
+        yield* Effect.orDie(questions.flush)
+        realiser.addDerivations(result.derivations)
+        return result
+      }
+      return yield* new EvaluationFailed(
+        result._tag === "Failed"
+          ? { rendered: withoutLabel(result.rendered), exitCode: result.exitCode }
+          : { rendered: "interrupted", exitCode: 130 }
+      )
+    }
+  })
+  return yield* body.pipe(Effect.ensuring(questions.close))
+})
+
+const mismatched = Effect.die(new Error("the evaluator answered something else than it was asked"))
 
 /** The evaluator over the realiser and the stores around it, in the calling thread. */
 export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
   Evaluator,
   Effect.gen(function* () {
     const context = yield* Effect.context<World>()
-    const realiser = Context.get(context, Realiser)
 
     const run = Effect.fn("Evaluator.run")(function* (job: EvaluationJob) {
-      const sink = yield* EventSink
-      /** Called when an answer has come; replaced while the job waits. */
-      let answered: () => void = () => {}
-      let unseen = 0
-      const questions = makeQuestions(yield* Effect.context<never>(), Effect.succeed(context), sink, (id, answer) => {
-        host.deliver(id, answer)
-        unseen++
-        answered()
+      const end = yield* runTask(context, (post, timed) => {
+        const host = new InThreadHost(job, timed, post)
+        return { host, step: prepare(job, host).step }
       })
-      const host = new InThreadHost(job, yield* isTraced, questions.take)
-      const someAnswer = Effect.callback<void>((resume) => {
-        answered = () => resume(Effect.void)
-        if (unseen > 0) answered()
-      })
-      const body = Effect.gen(function* () {
-        const prepared = prepare(job, host)
-        for (;;) {
-          unseen = 0
-          const result = prepared.step()
-          if (result === undefined) {
-            yield* someAnswer
-            continue
-          }
-          host.tellFiles()
-          if (result._tag === "Result") {
-            yield* Effect.orDie(questions.flush)
-            realiser.addDerivations(result.derivations)
-            return result.result
-          }
-          return yield* new EvaluationFailed(
-            result._tag === "Failed"
-              ? { rendered: withoutLabel(result.rendered), exitCode: result.exitCode }
-              : { rendered: "interrupted", exitCode: 130 }
-          )
-        }
-      })
-      const done: EvaluationResult = yield* body.pipe(Effect.ensuring(questions.close))
-      return done
+      return end._tag === "Result" ? end.result : yield* mismatched
     })
-    return Evaluator.of({ run: (job) => evaluating(job, run(job)) })
+
+    const openSession = (settings: SessionSettings): EvaluatorSession => {
+      let session: { readonly host: InThreadHost; readonly run: SessionRun } | undefined
+      const ask = Effect.fn("Session.ask")(function* (request: SessionRequest, view: SessionView) {
+        const end = yield* runTask(context, (post, timed) => {
+          if (session === undefined) {
+            const host = new InThreadHost({ ...settings, readOnly: false }, timed, post)
+            session = { host, run: openRun(settings, host) }
+          } else session.host.postTo(post)
+          return { host: session.host, step: session.run.ask(request, view).step }
+        })
+        return end._tag === "Reply" ? end.reply : yield* mismatched
+      })
+      return {
+        ask: (request, view) => answering(request, ask(request, view)),
+        within: (effect) => Effect.provideContext(effect, context)
+      }
+    }
+    return Evaluator.of({ run: (job) => evaluating(job, run(job)), openSession: (settings) => Effect.sync(() => openSession(settings)) })
   })
 )

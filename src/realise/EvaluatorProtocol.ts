@@ -8,6 +8,7 @@ import type { ByteString } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import type { FileTime } from "./FileTimes.ts"
+import type { SessionReply, SessionRequest, SessionSettings, SessionView } from "./Session.ts"
 
 /** The kind of failure that means: no store has the path, but the host's own /nix/store may. */
 export const notInStore = "not-in-store"
@@ -26,6 +27,14 @@ export type Question = FarRequest | { readonly _tag: "StoreRead"; readonly path:
 export type ToEvaluator =
   /** `timed`: the times of evaluated files are wanted. */
   | { readonly _tag: "Run"; readonly job: EvaluationJob; readonly timed: boolean }
+  /** A thread that was asked this is a session's until its end; the settings of the first request count. */
+  | {
+      readonly _tag: "Session"
+      readonly settings: SessionSettings
+      readonly request: SessionRequest
+      readonly view: SessionView
+      readonly timed: boolean
+    }
   | { readonly _tag: "Answer"; readonly id: number; readonly answer: IoAnswer }
 
 export type FromEvaluator =
@@ -37,5 +46,6 @@ export type FromEvaluator =
   | { readonly _tag: "Fetches"; readonly list: ReadonlyArray<readonly [StorePath, Fetch]> }
   | { readonly _tag: "Files"; readonly list: ReadonlyArray<FileTime> }
   | { readonly _tag: "Result"; readonly result: EvaluationResult }
+  | { readonly _tag: "Reply"; readonly reply: SessionReply }
   | { readonly _tag: "Failed"; readonly rendered: ByteString; readonly exitCode: number; readonly unusable: boolean }
   | { readonly _tag: "Interrupted" }

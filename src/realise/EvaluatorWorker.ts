@@ -8,6 +8,7 @@ import type { EvaluationJob } from "./Evaluation.ts"
 import { prepare } from "./EvaluationRun.ts"
 import type { RunResult } from "./EvaluationRun.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
+import type { SessionRun } from "./SessionRun.ts"
 import { WorkerHost } from "./WorkerHost.ts"
 
 installNode()
@@ -17,12 +18,30 @@ const { port, flags } = workerData as { readonly port: MessagePort; readonly fla
 /** Only a read-only job hashes sources here; what that needs is loaded for it alone. */
 const sourceHasher = async (job: EvaluationJob) => (job.readOnly ? (await import("../store/HashPath.ts")).hashPath : undefined)
 
-const run = async (message: ToEvaluator & { readonly _tag: "Run" }): Promise<void> => {
-  const post = (reply: FromEvaluator): void => port.postMessage(reply)
+const post = (reply: FromEvaluator): void => port.postMessage(reply)
+
+const run = async (message: ToEvaluator & { readonly _tag: "Run" }) => {
+  const host = new WorkerHost(port, flags, message.job, await sourceHasher(message.job), message.timed)
+  return { host, step: prepare(message.job, host).step }
+}
+
+/** The session that this thread is for. */
+let session: { readonly host: WorkerHost; readonly run: SessionRun } | undefined
+
+const ask = async (message: ToEvaluator & { readonly _tag: "Session" }) => {
+  if (session === undefined) {
+    const { openSession } = await import("./SessionRun.ts")
+    const host = new WorkerHost(port, flags, { ...message.settings, readOnly: false }, undefined, message.timed)
+    session = { host, run: openSession(message.settings, host) }
+  }
+  return { host: session.host, step: session.run.ask(message.request, message.view).step }
+}
+
+const serve = async (message: ToEvaluator & { readonly _tag: "Run" | "Session" }): Promise<void> => {
   let result: RunResult | undefined
   try {
-    const host = new WorkerHost(port, flags, message.job, await sourceHasher(message.job), message.timed)
-    result = prepare(message.job, host).step()
+    const { host, step } = await (message._tag === "Run" ? run(message) : ask(message))
+    result = step()
     host.tellFiles()
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -38,14 +57,17 @@ const run = async (message: ToEvaluator & { readonly _tag: "Run" }): Promise<voi
     })
     return
   }
-  if (result._tag === "Result") {
+  if (result._tag === "Result" || result._tag === "Reply") {
     if (result.derivations.length > 0) post({ _tag: "Derivations", list: result.derivations })
-    post({ _tag: "Result", result: result.result })
+    post(result._tag === "Result" ? { _tag: "Result", result: result.result } : { _tag: "Reply", reply: result.reply })
   } else post(result)
 }
 
-// Messages are taken by hand: while a job runs, `WorkerHost` takes the answers off the same port.
+// Messages are taken by hand: while a job runs, `WorkerHost` takes the answers off the same port. One that came after the end of its job is nobody's.
 parentPort?.on("message", () => {
-  const received = receiveMessageOnPort(port) as { readonly message: ToEvaluator } | undefined
-  if (received?.message._tag === "Run") void run(received.message)
+  for (;;) {
+    const received = receiveMessageOnPort(port) as { readonly message: ToEvaluator } | undefined
+    if (received === undefined) return
+    if (received.message._tag !== "Answer") return void serve(received.message)
+  }
 })

@@ -26,7 +26,7 @@ import { toIoFailure } from "./RealiseError.ts"
 import { readStore } from "./StoreFiles.ts"
 
 /** The messages that end an evaluation. */
-type Ending = Extract<FromEvaluator, { readonly _tag: "Result" | "Failed" | "Interrupted" }>
+type Ending = Extract<FromEvaluator, { readonly _tag: "Result" | "Reply" | "Failed" | "Interrupted" }>
 
 /** What answers need. */
 export type World = Realiser | BlobService | DirectoryService | PathInfoService
@@ -92,7 +92,8 @@ export const makeQuestions = (
       const tell = untold
       untold = []
       for (const each of tell) each(realiser)
-      return Effect.provideContext(body, services)
+      // What belongs to this evaluation, such as where its events go, and not to the one that opened the world.
+      return Effect.provideContext(body, Context.merge(services, context))
     })
 
   const ask = (id: number, question: Question, file: ByteString | undefined): void => {

@@ -5,7 +5,7 @@ import type { MessagePort } from "node:worker_threads"
 import { receiveMessageOnPort } from "node:worker_threads"
 import type { FarRequest } from "../eval/IoRequest.ts"
 import type { hashPath } from "../store/HashPath.ts"
-import type { EvaluationJob } from "./Evaluation.ts"
+import type { HostSettings } from "./EvaluationHost.ts"
 import { EvaluationHost } from "./EvaluationHost.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
@@ -14,7 +14,7 @@ export class WorkerHost extends EvaluationHost {
   readonly #port: MessagePort
   readonly #flags: Int32Array
 
-  constructor(port: MessagePort, flags: Int32Array, job: EvaluationJob, hash: typeof hashPath | undefined, timed: boolean) {
+  constructor(port: MessagePort, flags: Int32Array, job: HostSettings, hash: typeof hashPath | undefined, timed: boolean) {
     super(job, hash, timed)
     this.#port = port
     this.#flags = flags
@@ -46,7 +46,7 @@ export class WorkerHost extends EvaluationHost {
     }
   }
 
-  override interrupted(): boolean {
+  protected override stopped(): boolean {
     return Atomics.load(this.#flags, Flag.Interrupt) !== 0
   }
 }
