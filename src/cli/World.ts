@@ -134,6 +134,14 @@ const workersIn = Effect.fnUntraced(function* (
   return Layer.merge(OnDemandBuilder.layer({ scratchRoot: path.join(directory, "scratch"), slots }), NetworkFetcher.layer())
 })
 
+/** Runs `use` with the store, and what fetches and builds. */
+export const withWorkers = <A, E, R>(use: Effect.Effect<A, E, R>, slots: number) => {
+  const workers = Layer.unwrap(Effect.flatMap(storeDirectory, (directory) => workersIn(directory, slots))).pipe(
+    Layer.provide(composedLayer)
+  )
+  return withProgress(Effect.provide(use, workers.pipe(Layer.provideMerge(storeLayer))))
+}
+
 /** The realiser over the store, with what fetches and builds. */
 const realiserLayer = (options: RealiseOptions) =>
   Layer.unwrap(

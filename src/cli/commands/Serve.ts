@@ -6,10 +6,13 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import { Builder } from "../../build/Builder.ts"
+import type { ServeOptions } from "../../serve/grpc/GrpcServer.ts"
 import { Switch } from "../CommonFlags.ts"
 import { tell } from "../Output.ts"
+import { realiseFlags, realiseOptionsOf } from "../RealiseFlags.ts"
 import { UsageError } from "../Usage.ts"
-import { withStore } from "../World.ts"
+import { withStore, withWorkers } from "../World.ts"
 
 /** `host:port`, `[host]:port` or `:port`, which is at this machine only. */
 const parseAddress = (text: string) => {
@@ -25,15 +28,21 @@ const serveHttp = Effect.fnUntraced(function* (address: { readonly host: string;
   const [BinaryCache, HttpServer] = yield* Effect.promise(() =>
     Promise.all([import("../../serve/http/BinaryCache.ts"), import("../../serve/http/HttpServer.ts")])
   )
-  const { host, port } = yield* HttpServer.listen(yield* BinaryCache.make({ readOnly }), address)
+  const { host, port } = yield* HttpServer.listen(yield* BinaryCache.make({ readOnly }), { ...address, requestLevel: "Info" })
   tell(`serving a Nix binary cache at http://${net.isIPv6(host) ? `[${host}]` : host}:${port}`)
 })
 
-const serveGrpc = Effect.fnUntraced(function* (address: string, readOnly: boolean) {
+const serveGrpc = Effect.fnUntraced(function* (address: string, options: ServeOptions) {
   const { serveStore } = yield* Effect.promise(() => import("../../serve/grpc/GrpcServer.ts"))
-  const listening = yield* serveStore(address, { readOnly })
-  tell(`serving the store over gRPC at ${listening.address}`)
+  const listening = yield* serveStore(address, options)
+  tell(`serving the store${options.builds === undefined ? "" : " and a builder"} over gRPC at ${listening.address}`)
 })
+
+/** Why `--builds` does not go with the rest. */
+const misuse = (overGrpc: boolean, readOnly: boolean): string | undefined => {
+  if (!overGrpc) return "--builds is for servers over gRPC; add --grpc ADDRESS"
+  return readOnly ? "--builds puts what it builds into the store, so it does not go with --read-only" : undefined
+}
 
 export const serveCommand = Command.make(
   "serve",
@@ -48,20 +57,37 @@ export const serveCommand = Command.make(
       Flag.withMetavar("ADDRESS"),
       Flag.withDescription("Serve blobs, directories and path infos over gRPC, as Snix does; unix:/PATH or HOST:PORT")
     ),
-    readOnly: Switch("read-only").pipe(Flag.withDescription("Take no uploads"))
+    readOnly: Switch("read-only").pipe(Flag.withDescription("Take no uploads")),
+    builds: Switch("builds").pipe(
+      Flag.withDescription(
+        "Build over gRPC, too: whoever can connect has commands run here, in the sandbox; with -j, --timeout, --max-silent-time"
+      )
+    ),
+    buildsNetwork: Switch("builds-network").pipe(
+      Flag.withDescription("Give builds the network that want it, as those with a declared hash do; without it they are refused")
+    ),
+    maxJobs: realiseFlags.maxJobs,
+    timeout: realiseFlags.timeout,
+    maxSilent: realiseFlags.maxSilent
   },
   Effect.fn("yix serve")(function* (input) {
-    const { http, grpc, readOnly } = input
+    const { http, grpc, readOnly, builds, buildsNetwork } = input
     if (Option.isNone(http) && Option.isNone(grpc)) {
       return yield* new UsageError({ detail: "say what to serve: --http HOST:PORT, --grpc ADDRESS, or both" })
     }
     const address = Option.isSome(http) ? yield* parseAddress(http.value) : undefined
-    return yield* withStore(
+    const { maxJobs, timeout, maxSilent, offline } = yield* realiseOptionsOf({ ...input, keepGoing: false }, false)
+    const wrong = builds ? misuse(Option.isSome(grpc), readOnly) : buildsNetwork ? "--builds-network goes with --builds" : undefined
+    if (wrong !== undefined) return yield* new UsageError({ detail: wrong })
+    const served = <E, R>(options: Effect.Effect<ServeOptions, E, R>) =>
       Effect.gen(function* () {
         if (address !== undefined) yield* serveHttp(address, readOnly)
-        if (Option.isSome(grpc)) yield* serveGrpc(grpc.value, readOnly)
+        if (Option.isSome(grpc)) yield* serveGrpc(grpc.value, yield* options)
         return yield* Effect.never
       }).pipe(Effect.scoped)
-    )
+    if (!builds) return yield* withStore(served(Effect.succeed({ readOnly })))
+    const network = buildsNetwork && !offline
+    const building = Effect.map(Builder, (builder) => ({ builds: { builder, network, timeout, maxSilent } }))
+    return yield* withWorkers(served(building), maxJobs)
   })
 ).pipe(Command.withDescription("Serve the store to other programs"))
