@@ -22,6 +22,7 @@ const flags: ReadonlyArray<readonly [long: string, short: string | undefined, ki
   ["config", undefined, "value"],
   ["svg", undefined, "switch"],
   ["log-format", undefined, "value"],
+  ["log-level", undefined, "value"],
   ["color", undefined, "value"],
   ["expr", "E", "value"],
   ["file", "f", "value"],

@@ -26,6 +26,17 @@ export const LogFormat = GlobalFlag.Setting("log-format")({
   )
 })
 
+/** Named otherwise than `effect/cli`'s own flag, which means something else by absence. */
+export const LogLevelFlag = GlobalFlag.Setting("least-log-level")({
+  flag: Flag.ChoiceWithValue("log-level", [
+    ["error", "Error"],
+    ["warn", "Warn"],
+    ["info", "Info"],
+    ["debug", "Debug"],
+    ["trace", "Trace"]
+  ]).pipe(Flag.optional, Flag.withDescription("The least level of the log's lines (default: info; -vv: debug, -vvv: trace, --quiet: warn)"))
+})
+
 export const Color = GlobalFlag.Setting("color")({
   flag: Flag.Literals("color", ["auto", "always", "never"]).pipe(Flag.withDefault("auto"), Flag.withDescription("Use colours"))
 })
@@ -69,4 +80,16 @@ export const Debug = GlobalFlag.Setting("debug")({
   flag: Switch("debug").pipe(Flag.withDescription("Show JavaScript stacks of internal errors"))
 })
 
-export const commonFlags = [StoreDirectory, ConfigFlag, LogFormat, Color, Verbose, Quiet, Offline, Otlp, TraceOut, Debug] as const
+export const commonFlags = [
+  StoreDirectory,
+  ConfigFlag,
+  LogFormat,
+  LogLevelFlag,
+  Color,
+  Verbose,
+  Quiet,
+  Offline,
+  Otlp,
+  TraceOut,
+  Debug
+] as const

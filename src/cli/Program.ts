@@ -30,10 +30,12 @@ const commands: ReadonlyArray<readonly [name: string, load: () => Promise<AnyCom
   ["config", async () => (await import("./commands/Config.ts")).configCommand as unknown as AnyCommand]
 ]
 
-/** The command that is asked for, or all of them. Every known flag has its value in one word here, so the first other word is the command's name. */
+/** The name of the command that is asked for. Every known flag has its value in one word here, so it is the first other word. */
+const nameIn = (argv: ReadonlyArray<string>): string | undefined => argv.find((word) => !word.startsWith("-"))
+
+/** The command that is asked for, or all of them. */
 const load = async (argv: ReadonlyArray<string>): Promise<ReadonlyArray<AnyCommand>> => {
-  const word = argv.find((word) => !word.startsWith("-"))
-  const asked = commands.filter(([name]) => name === word)
+  const asked = commands.filter(([name]) => name === nameIn(argv))
   return Promise.all((asked.length > 0 ? asked : commands).map(([, load]) => load()))
 }
 
@@ -44,7 +46,7 @@ export const main = async (words: ReadonlyArray<string>): Promise<void> => {
   const yix = Command.make("yix").pipe(
     Command.withDescription("Evaluate, fetch and build Nix expressions into a content-addressed store"),
     Command.withSubcommands(await load(argv)),
-    Command.provide(tracingLayer),
+    Command.provide(tracingLayer(nameIn(argv) !== "config")),
     Command.withGlobalFlags(commonFlags)
   )
   runToExit(

@@ -95,7 +95,7 @@ class Reading {
   #kind(kind: Kind, tables: unknown): void {
     if (tables === undefined) {
       const { implied } = kinds[kind]
-      this.#instance(kind, rootName, { type: implied })
+      if (implied !== undefined) this.#instance(kind, rootName, { type: implied })
       return
     }
     if (!isTable(tables)) return this.#problem([kind], "is not a table", `write a table [${kind}.${rootName}]`)

@@ -8,6 +8,7 @@ import * as Memory from "./drivers/Memory.ts"
 import * as Network from "./drivers/Network.ts"
 import { nix } from "./drivers/NixCache.ts"
 import { oci, sandbox } from "./drivers/Sandbox.ts"
+import * as Tracers from "./drivers/Tracers.ts"
 
 export const standardDrivers: ReadonlyArray<Driver> = [
   Memory.blobs,
@@ -32,5 +33,9 @@ export const standardDrivers: ReadonlyArray<Driver> = [
   Fetchers.recorded,
   Fetchers.combined,
   sandbox,
-  oci
+  oci,
+  Tracers.otlp,
+  Tracers.file,
+  Tracers.otelSdk,
+  Tracers.combined
 ]

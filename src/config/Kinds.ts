@@ -7,6 +7,7 @@ import type { CheckoutCache } from "../castore/view/Checkout.ts"
 import type { Builder } from "../build/Builder.ts"
 import type { Fetcher } from "../fetch/Fetcher.ts"
 import type { PathInfoService } from "../store/PathInfoService.ts"
+import type { TraceRoute } from "../telemetry/TraceRoute.ts"
 
 /** Name of a kind's tables → its service. */
 export interface Services {
@@ -15,6 +16,7 @@ export interface Services {
   readonly pathinfoservices: PathInfoService
   readonly fetchers: Fetcher
   readonly builders: Builder
+  readonly tracers: TraceRoute
 }
 
 /** What a service of a kind is given besides what its keys name. Fetchers and builders work for the store as a whole, so they get its roots. */
@@ -24,6 +26,7 @@ export interface Needs {
   readonly pathinfoservices: never
   readonly fetchers: BlobService | DirectoryService
   readonly builders: BlobService | DirectoryService | CheckoutCache
+  readonly tracers: never
 }
 
 export type Kind = keyof Services
@@ -31,8 +34,8 @@ export type Kind = keyof Services
 interface KindFacts {
   /** One of them, in words. */
   readonly one: string
-  /** The type of the root where the file has no tables of the kind. */
-  readonly implied: string
+  /** The type of the root where the file has no tables of the kind; `undefined`: there is none, and commands do without. */
+  readonly implied: string | undefined
 }
 
 export const kinds: Readonly<Record<Kind, KindFacts>> = {
@@ -40,7 +43,8 @@ export const kinds: Readonly<Record<Kind, KindFacts>> = {
   directoryservices: { one: "directory service", implied: "local" },
   pathinfoservices: { one: "path-info service", implied: "local" },
   fetchers: { one: "fetcher", implied: "http" },
-  builders: { one: "builder", implied: "sandbox" }
+  builders: { one: "builder", implied: "sandbox" },
+  tracers: { one: "tracer", implied: undefined }
 }
 
 export const kindNames = Object.keys(kinds) as ReadonlyArray<Kind>

@@ -8,13 +8,7 @@
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { Span, SpanStatus } from "effect/Tracer"
-
-/** A span that has ended, as far as a trace file tells of it. */
-export interface EndedSpan {
-  readonly span: Span
-  readonly status: Extract<SpanStatus, { readonly _tag: "Ended" }>
-}
+import type { EndedSpan } from "./TraceRoute.ts"
 
 interface Placed {
   readonly spanId: string

@@ -8,6 +8,7 @@
 import type { Event } from "../wire/Events.ts"
 import type { Display, Outcome } from "./Display.ts"
 import * as LiveScreen from "./LiveScreen.ts"
+import { isShown, messageText } from "./Messages.ts"
 import { verbs } from "./PlainProgress.ts"
 import { initial, isIdle, reduce } from "./ProgressModel.ts"
 import { paint, type Style, summaryLine, treeLines } from "./ProgressTree.ts"
@@ -86,8 +87,7 @@ export const make = (options: LiveOptions, now: () => number): Display => {
         return
       }
       case "Message":
-        if (event.level === "warning" || event.level === "trace" || verbosity >= (event.level === "info" ? 1 : 3))
-          tell(harmless(event.text))
+        if (isShown(event, verbosity)) tell(harmless(messageText(event)))
         return
     }
   }

@@ -11,6 +11,7 @@
  */
 import type { Event, WorkKind } from "../wire/Events.ts"
 import type { Display } from "./Display.ts"
+import { isShown, messageText } from "./Messages.ts"
 import { initial, reduce, type Work } from "./ProgressModel.ts"
 import { paint, summaryLine } from "./ProgressTree.ts"
 import { bytesOfText, bytesText, durationText, elapsedText } from "./Quantities.ts"
@@ -74,8 +75,7 @@ export const make = (options: PlainOptions, now: () => number): Display => {
         return
       }
       case "Message":
-        if (event.level === "warning" || event.level === "trace" || verbosity >= (event.level === "info" ? 1 : 3))
-          write(harmless(event.text))
+        if (isShown(event, verbosity)) write(harmless(messageText(event)))
         return
     }
   }

@@ -89,7 +89,7 @@ describe("a configuration that is wrong", () => {
   wrong(
     "is told all tables when none is near",
     "speed = 3\n",
-    "yix.toml:1: speed: unknown table; the tables are 'blobservices', 'directoryservices', 'pathinfoservices', 'fetchers', 'builders'"
+    "yix.toml:1: speed: unknown table; the tables are 'blobservices', 'directoryservices', 'pathinfoservices', 'fetchers', 'builders', 'tracers'"
   )
   wrong("is told where a table should be", "fetchers = 1\n", "yix.toml:1: fetchers: is not a table; write a table [fetchers.root]")
   wrong(
@@ -110,12 +110,12 @@ describe("a configuration that is wrong", () => {
   wrong(
     "is told that a type is missing",
     "[builders.root]\nslots = 1\n",
-    "yix.toml:1: builders.root.type: missing; add a 'type'; the types of a builder are 'sandbox'"
+    "yix.toml:1: builders.root.type: missing; add a 'type'; the types of a builder are 'grpc', 'sandbox', 'oci'"
   )
   wrong(
     "is told that a type is not a text",
     "[builders.root]\ntype = 1\n",
-    "yix.toml:2: builders.root.type: is not a text; the types of a builder are 'sandbox'"
+    "yix.toml:2: builders.root.type: is not a text; the types of a builder are 'grpc', 'sandbox', 'oci'"
   )
   wrong(
     "is told of an unknown type and the one that was meant",
@@ -125,7 +125,7 @@ describe("a configuration that is wrong", () => {
   wrong(
     "is told that a type belongs to another kind",
     '[builders.root]\ntype = "memory"\n',
-    "yix.toml:2: builders.root.type: unknown type 'memory'; the types of a builder are 'sandbox'"
+    "yix.toml:2: builders.root.type: unknown type 'memory'; the types of a builder are 'grpc', 'sandbox', 'oci'"
   )
   wrong(
     "is told of an unknown key and the one that was meant",

@@ -5,8 +5,8 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { NativeSpan } from "effect/Tracer"
 import { assert, describe, it } from "@effect/vitest"
-import type { EndedSpan } from "../../src/telemetry/ChromeTrace.ts"
 import { render } from "../../src/telemetry/ChromeTrace.ts"
+import type { EndedSpan } from "../../src/telemetry/TraceRoute.ts"
 
 class DiskFull extends Data.TaggedError("DiskFull") {
   override get message(): string {
