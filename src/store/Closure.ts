@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import { type CastoreError, MissingData } from "../castore/CastoreError.ts"
 import type { StorePath } from "../nix/StorePath.ts"
+import type { PathClaim } from "./Offer.ts"
 import type { PathInfo } from "./PathInfo.ts"
 import { PathInfoService } from "./PathInfoService.ts"
 
@@ -36,8 +37,8 @@ export const closure = Effect.fn("store.closure")(function* (
 })
 
 /** References before referrers. References to what is not in the map are passed over, and so are cycles, which no store has. */
-export const inOrder = (infos: ReadonlyMap<StorePath, PathInfo>): ReadonlyArray<PathInfo> => {
-  const ordered: Array<PathInfo> = []
+export const inOrder = <I extends PathClaim>(infos: ReadonlyMap<StorePath, I>): ReadonlyArray<I> => {
+  const ordered: Array<I> = []
   const entered = new Set<StorePath>()
   for (const root of [...infos.keys()].sort()) {
     if (entered.has(root)) continue

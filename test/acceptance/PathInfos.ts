@@ -16,7 +16,7 @@ export const pathInfo = async (world: World, path: string): Promise<Info> => {
   const found = (
     Array.isArray(answer) ? (answer as ReadonlyArray<Info>).find((info) => info.path === path) : (answer as Record<string, Info>)[path]
   ) as Info | undefined
-  if (found === undefined) throw new Error(`path-info tells nothing about ${path}: ${JSON.stringify(answer)}`)
+  if (found === undefined || found === null) throw new Error(`path-info tells nothing about ${path}: ${JSON.stringify(answer)}`)
   return { ...found, path }
 }
 

@@ -11,11 +11,15 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { StoreUnavailable } from "../../src/castore/CastoreError.ts"
-import { parsePublicKey, parseSecretKey, publicKeyOf } from "../../src/nix/Keys.ts"
+import * as Base32 from "../../src/nix/Base32.ts"
+import { hash } from "../../src/nix/Crypto.ts"
+import { parsePublicKey, parseSecretKey, printKey, publicKeyOf } from "../../src/nix/Keys.ts"
 import { parseNarInfo } from "../../src/nix/NarInfo.ts"
+import { printListing } from "../../src/nix/NarListing.ts"
 import { fromBaseName, hashPart } from "../../src/nix/StorePath.ts"
 import { copyClosure, type CopySide } from "../../src/store/Copy.ts"
 import { calculate } from "../../src/store/Nar.ts"
+import { listingOf } from "../../src/store/NarLayout.ts"
 import { has, offerOf } from "../../src/store/Offer.ts"
 import type { PathInfo } from "../../src/store/PathInfo.ts"
 import { make as memoryPathInfos } from "../../src/store/pathinfo/Memory.ts"
@@ -139,7 +143,7 @@ describe("a binary cache as a store", () => {
       const directory = path.join(scratch, "lies")
       const origin = memorySide()
       const info = yield* add(origin, "tree", treeNar("lies"), [])
-      const writer = yield* cacheOf(origin, pathToFileURL(directory).href, undefined)
+      const writer = yield* cacheOf(origin, `${pathToFileURL(directory).href}?compression=none`, undefined)
       yield* writer.put(info)
       const file = path.join(directory, `${hashPart(info.path)}.narinfo`)
       const text = fs.readFileSync(file, "utf8")
@@ -211,6 +215,51 @@ describe("a binary cache as a store", () => {
       yield* composed.fetch()
       assert.isTrue(Option.isSome(yield* near.get(high.path)))
       assert.strictEqual(Option.getOrThrow(yield* offerOf(both, high.path)).here?.path, high.path)
+    })
+  )
+
+  it.live("is made by what is put there: with its info, NARs compressed as its address says, listings, and signatures", () =>
+    Effect.gen(function* () {
+      const origin = memorySide()
+      const info = yield* add(origin, "tree", treeNar("put"), [], { ca: undefined })
+      fs.writeFileSync(path.join(scratch, "secret"), printKey(secret))
+      for (const [compression, suffix] of [
+        ["none", ""],
+        ["gzip", ".gz"],
+        ["zstd", ".zst"],
+        ["br", ".br"],
+        [undefined, ".zst"]
+      ] as const) {
+        const directory = path.join(scratch, `made-${compression}`)
+        const more = compression === undefined ? "" : `compression=${compression}&compression-level=${compression === "none" ? 0 : 1}&`
+        const url = `${pathToFileURL(directory).href}?${more}write-nar-listing=true&priority=30&secret-key=${path.join(scratch, "secret")}`
+        yield* (yield* cacheOf(origin, url, undefined)).put(info)
+        assert.strictEqual(fs.readFileSync(path.join(directory, "nix-cache-info"), "utf8"), "StoreDir: /nix/store\nPriority: 30\n")
+        const told = parseNarInfo(fs.readFileSync(path.join(directory, `${hashPart(info.path)}.narinfo`)))
+        const file = fs.readFileSync(path.join(directory, told.url))
+        const digest = hash("sha256", file)
+        assert.deepStrictEqual([told.compression, told.fileSize], [compression ?? "zstd", file.length])
+        assert.deepStrictEqual(told.fileHash, { algorithm: "sha256", digest })
+        assert.strictEqual(told.url, `nar/${Base32.encode(digest)}.nar${suffix}`)
+        const listing = printListing(yield* inside(origin, listingOf(info.node)))
+        assert.strictEqual(fs.readFileSync(path.join(directory, `${hashPart(info.path)}.ls`), "utf8"), listing)
+        assert.deepStrictEqual(
+          fs.readdirSync(directory).sort(),
+          ["nar", "nix-cache-info", `${hashPart(info.path)}.ls`, `${hashPart(info.path)}.narinfo`].sort()
+        )
+        const got = yield* (yield* cacheOf(memorySide(), pathToFileURL(directory).href, [publicKeyOf(secret)])).get(info.path)
+        assert.deepStrictEqual(Option.getOrThrow(got).node, info.node)
+      }
+      for (const wrong of ["compression=xz", "compression=zstd&compression-level=99", "priority=x", "secret-key=/nowhere"]) {
+        const cache = yield* cacheOf(origin, `${pathToFileURL(path.join(scratch, "wrong")).href}?${wrong}`, undefined)
+        assert.match((yield* Effect.flip(cache.put(info))).message, /cannot be/, wrong)
+        assert.isFalse(fs.existsSync(path.join(scratch, "wrong")))
+      }
+      // A tree that is not what its path info says leaves nothing behind.
+      const directory = path.join(scratch, "unfinished")
+      const lying = yield* cacheOf(origin, `${pathToFileURL(directory).href}?compression=zstd`, undefined)
+      assert.match((yield* Effect.flip(lying.put({ ...info, narHash: new Uint8Array(32) }))).message, /another NAR hash/)
+      assert.deepStrictEqual(fs.readdirSync(directory), ["nix-cache-info"])
     })
   )
 

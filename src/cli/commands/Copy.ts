@@ -28,7 +28,13 @@ export const copyCommand = Command.make(
       Flag.withMetavar("URL"),
       Flag.withDescription("The binary cache to copy from: http://, https:// or file:///")
     ),
-    to: Flag.String("to").pipe(Flag.optional, Flag.withMetavar("URL"), Flag.withDescription("The binary cache to copy to")),
+    to: Flag.String("to").pipe(
+      Flag.optional,
+      Flag.withMetavar("URL"),
+      Flag.withDescription(
+        "The binary cache to copy to; takes parameters as Nix does, such as file:///cache?compression=zstd&secret-key=/key"
+      )
+    ),
     ...trustFlags
   },
   Effect.fn("yix copy")(function* (input) {
@@ -39,15 +45,18 @@ export const copyCommand = Command.make(
     }
     const paths = yield* Effect.forEach(input.paths, parsePath)
     const trustedKeys = yield* trustedKeysOf(input)
-    const [NixCache, Http] = yield* Effect.promise(() =>
-      Promise.all([import("../../store/pathinfo/NixCache.ts"), import("../../wire/Http.ts")])
+    const [NixCache, Moving, Http] = yield* Effect.promise(() =>
+      Promise.all([import("../../store/pathinfo/NixCache.ts"), import("../../realise/Moving.ts"), import("../../wire/Http.ts")])
     )
     yield* withStore(
       Effect.gen(function* () {
         const castore = { blobs: yield* BlobService, directories: yield* DirectoryService }
         const store = { pathInfos: yield* PathInfoService, ...castore }
-        const cache = { pathInfos: yield* NixCache.make({ url: url.value, trustedKeys }), ...castore }
-        const copied = yield* Option.isSome(from) ? copyClosure(paths, cache, store) : copyClosure(paths, store, cache)
+        // Whether the destination has a path is no question of trust.
+        const cache = yield* NixCache.make({ url: url.value, trustedKeys: Option.isSome(from) ? trustedKeys : undefined })
+        const copied = yield* Option.isSome(from)
+          ? copyClosure(paths, { pathInfos: Moving.announcingFetches(cache, { always: true }), ...castore }, store)
+          : copyClosure(paths, store, { pathInfos: Moving.announcingPuts(cache), ...castore })
         for (const info of copied) yield* printLine(info.path)
       }).pipe(Effect.provide(Http.layer()))
     )

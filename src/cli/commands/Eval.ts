@@ -6,15 +6,17 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Evaluator } from "../../realise/Evaluation.ts"
 import { RealiseOptions } from "../../realise/Realiser.ts"
+import { substituterFlags, substitutersOf, withSubstituters } from "../Caches.ts"
 import { Switch } from "../CommonFlags.ts"
 import { evaluationFlags, jobOf } from "../EvaluationFlags.ts"
 import { print, printLine } from "../Output.ts"
 import { defaultRealiseInput, realiseOptionsOf } from "../RealiseFlags.ts"
 import { UsageError } from "../Usage.ts"
-import { withEvaluatorAlone } from "../World.ts"
+import { withEvaluator, withEvaluatorAlone } from "../World.ts"
 
 const flags = {
   ...evaluationFlags,
+  ...substituterFlags,
   strict: Switch("strict").pipe(Flag.withDescription("Evaluate lists and attribute sets all the way down")),
   json: Switch("json").pipe(Flag.withDescription("Print JSON")),
   raw: Switch("raw").pipe(Flag.withDescription("Print a string as it is, without quotes and line end")),
@@ -37,10 +39,11 @@ export const evalCommand = Command.make(
       { readOnly: input.readOnly }
     )
     const options = yield* realiseOptionsOf(defaultRealiseInput(), false)
-    const result = yield* withEvaluatorAlone(
-      Effect.flatMap(Evaluator, (evaluator) => evaluator.run(job)),
-      options
-    ).pipe(Effect.provideService(RealiseOptions, options))
+    const run = Effect.flatMap(Evaluator, (evaluator) => evaluator.run(job))
+    // What caches give goes into the store, which is otherwise opened only when an evaluation needs it.
+    const evaluated =
+      substitutersOf(input).length === 0 ? withEvaluatorAlone(run, options) : withEvaluator(withSubstituters(input, run), options)
+    const result = yield* Effect.provideService(evaluated, RealiseOptions, options)
     if (result._tag !== "Values") return
     for (const text of result.texts) yield* format === "raw" || format === "xml" ? print(text) : printLine(text)
   })

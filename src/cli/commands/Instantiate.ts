@@ -6,6 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Evaluator } from "../../realise/Evaluation.ts"
 import { Realiser, RealiseOptions } from "../../realise/Realiser.ts"
+import { substituterFlags, withSubstituters } from "../Caches.ts"
 import { Switch } from "../CommonFlags.ts"
 import { evaluationFlags, jobOf } from "../EvaluationFlags.ts"
 import { printLine, printTextLine } from "../Output.ts"
@@ -14,6 +15,7 @@ import { withEvaluator } from "../World.ts"
 
 const flags = {
   ...evaluationFlags,
+  ...substituterFlags,
   write: Switch("write").pipe(Flag.withDescription("Write the derivations, and all that they need, to the store")),
   json: Switch("json").pipe(Flag.withDescription("Print JSON: attribute, name, drvPath, outputs"))
 }
@@ -25,16 +27,19 @@ export const instantiateCommand = Command.make(
     const options = yield* realiseOptionsOf(defaultRealiseInput(), false)
     const job = yield* jobOf(input, { kind: "derivations" }, { readOnly: false })
     const derivations = yield* withEvaluator(
-      Effect.gen(function* () {
-        const evaluator = yield* Evaluator
-        const realiser = yield* Realiser
-        const result = yield* evaluator.run(job)
-        const found = result._tag === "Derivations" ? result.derivations : []
-        if (input.write) {
-          yield* Effect.forEach(new Set(found.map(({ drvPath }) => drvPath)), (drvPath) => realiser.writeDerivation(drvPath))
-        }
-        return found
-      }),
+      withSubstituters(
+        input,
+        Effect.gen(function* () {
+          const evaluator = yield* Evaluator
+          const realiser = yield* Realiser
+          const result = yield* evaluator.run(job)
+          const found = result._tag === "Derivations" ? result.derivations : []
+          if (input.write) {
+            yield* Effect.forEach(new Set(found.map(({ drvPath }) => drvPath)), (drvPath) => realiser.writeDerivation(drvPath))
+          }
+          return found
+        })
+      ),
       options
     ).pipe(Effect.provideService(RealiseOptions, options))
     if (input.json) {

@@ -15,6 +15,7 @@ import { Realiser } from "../../realise/Realiser.ts"
 import { closure } from "../../store/Closure.ts"
 import { locate } from "../../store/Lookup.ts"
 import type { PathInfo } from "../../store/PathInfo.ts"
+import { substituterFlags, withSubstituters } from "../Caches.ts"
 import { evaluationFlags } from "../EvaluationFlags.ts"
 import { installablesOf } from "../Installables.ts"
 import { realiseFlags, realiseOptionsOf } from "../RealiseFlags.ts"
@@ -38,6 +39,7 @@ export class NoProgram extends Schema.TaggedError<NoProgram>()("NoProgram", {
 const flags = {
   ...evaluationFlags,
   ...realiseFlags,
+  ...substituterFlags,
   program: Flag.String("program").pipe(
     Flag.optional,
     Flag.withMetavar("NAME"),
@@ -112,23 +114,26 @@ export const runCommand = Command.make(
     const options = yield* realiseOptionsOf(input, false)
     const below = Option.isSome(input.input) ? belowStore(input.input.value) : undefined
     const plan = yield* withEvaluator(
-      Effect.gen(function* () {
-        const realiser = yield* Realiser
-        const targets =
-          below === undefined
-            ? (yield* installablesOf(input, { readOnly: false })).map(({ target }) => target)
-            : [{ _tag: "Path", path: below.storePath } as const]
-        if (targets.length !== 1) return yield* new UsageError({ detail: `exactly one thing can be run, these are ${targets.length}` })
-        const [realised] = yield* realiser.realise(targets)
-        const info = realised!.outputs[0]!.info
-        const program =
-          below !== undefined
-            ? `${below.storePath}${below.rest}`
-            : Option.isSome(input.program)
-              ? `${info.path}/bin/${fromUnicode(input.program.value)}`
-              : yield* mainProgram(info)
-        return { program: yield* checkProgram(program), members: yield* membersOf(info) }
-      }),
+      withSubstituters(
+        input,
+        Effect.gen(function* () {
+          const realiser = yield* Realiser
+          const targets =
+            below === undefined
+              ? (yield* installablesOf(input, { readOnly: false })).map(({ target }) => target)
+              : [{ _tag: "Path", path: below.storePath } as const]
+          if (targets.length !== 1) return yield* new UsageError({ detail: `exactly one thing can be run, these are ${targets.length}` })
+          const [realised] = yield* realiser.realise(targets)
+          const info = realised!.outputs[0]!.info
+          const program =
+            below !== undefined
+              ? `${below.storePath}${below.rest}`
+              : Option.isSome(input.program)
+                ? `${info.path}/bin/${fromUnicode(input.program.value)}`
+                : yield* mainProgram(info)
+          return { program: yield* checkProgram(program), members: yield* membersOf(info) }
+        })
+      ),
       options
     )
     // Outside of the store's scope: nothing of ours is open any more.

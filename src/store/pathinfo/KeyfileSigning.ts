@@ -38,7 +38,8 @@ export const make = (inner: PathInfoService["Service"], key: SecretKey): PathInf
       )
   })
 
-const readKey = (path: string): Effect.Effect<SecretKey, KeyfileUnusable> =>
+/** The secret key in a file. */
+export const readKey = (path: string): Effect.Effect<SecretKey, KeyfileUnusable> =>
   Effect.try({
     try: () => parseSecretKey(readFileSync(path, "utf8")),
     catch: (cause) =>

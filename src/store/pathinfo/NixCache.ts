@@ -24,17 +24,20 @@ import { printHash } from "../../nix/Hash.ts"
 import type { PublicKey } from "../../nix/Keys.ts"
 import { NarError } from "../../nix/Nar.ts"
 import { type NarInfo, narInfoLimit, parseNarInfo, printNarInfo, verifyNarInfo } from "../../nix/NarInfo.ts"
+import { printListing } from "../../nix/NarListing.ts"
 import { hashPart, type StorePath, storeDir } from "../../nix/StorePath.ts"
 import { type Compression, decompress, ExpandsTooFar } from "../../wire/Decompress.ts"
 import type { Http } from "../../wire/Http.ts"
 import { hasItsContent } from "../ContentCheck.ts"
 import { render } from "../Nar.ts"
+import { listingOf } from "../NarLayout.ts"
 import type { Offer, PathClaim } from "../Offer.ts"
 import type { PathInfo } from "../PathInfo.ts"
 import { PathInfoService } from "../PathInfoService.ts"
 import { check } from "./Rules.ts"
-import { isContentAddressed } from "../Signing.ts"
+import { isContentAddressed, sign } from "../Signing.ts"
 import { openTransport } from "./NixCacheTransport.ts"
+import { pack, type UploadSettings, uploadSettings } from "./NixCacheUpload.ts"
 
 /** What a cache says of a path is not to be believed or not to be used. The cause of a `StoreUnavailable`. */
 export class CacheRefused extends Schema.TaggedError<CacheRefused>()("CacheRefused", {
@@ -58,7 +61,7 @@ export class CacheRefused extends Schema.TaggedError<CacheRefused>()("CacheRefus
 }
 
 export interface NixCacheOptions {
-  /** `http:`, `https:` or `file:`; what follows a `?` is ignored. */
+  /** `http:`, `https:` or `file:`, with parameters for what is written; see `NixCacheUpload.ts`. */
   readonly url: string
   /** Whose signatures count. `undefined`: nobody's is needed, the cache itself is trusted. */
   readonly trustedKeys: ReadonlyArray<PublicKey> | undefined
@@ -86,19 +89,31 @@ export const make = Effect.fnUntraced(function* (
     (cause: unknown): CastoreError =>
       isCastoreError(cause) ? cause : new StoreUnavailable({ store: url, operation, cause })
 
-  /** That the cache is one for our store directory; asked once, and again only when asking failed. */
+  /** That the cache is one for our store directory, and whether it says so; asked once, and again only when asking failed. */
   const [checkCache, forget] = yield* Effect.cachedInvalidateWithTTL(
     Effect.gen(function* () {
       const bytes = yield* transport.read("nix-cache-info", 64 * 1024)
-      if (Option.isNone(bytes)) return
+      if (Option.isNone(bytes)) return false
       const directory = /^StoreDir:\s*(\S+)\s*$/m.exec(fromBytes(bytes.value))?.[1]
-      if (directory === undefined || directory === storeDir) return
+      if (directory === undefined || directory === storeDir) return true
       const detail = `it is a cache for the store directory '${directory}', not '${storeDir}'`
       return yield* new CacheRefused({ path: url, reason: "store directory", detail })
     }),
     "7 days"
   )
   const usable = Effect.tapError(checkCache, () => forget)
+
+  const [introduce, forgetIntroduction] = yield* Effect.cachedInvalidateWithTTL(
+    Effect.gen(function* () {
+      const settings = yield* uploadSettings(options.url, storeDir)
+      const info = toBytes(settings.cacheInfo)
+      if (!(yield* usable)) yield* transport.write("nix-cache-info", Stream.succeed(info), info.length)
+      return settings
+    }),
+    "7 days"
+  )
+  /** How to write to the cache, which has told of itself by then. */
+  const writable = Effect.tapError(introduce, () => forgetIntroduction)
 
   const narInfoOf = Effect.fnUntraced(function* (part: string) {
     if (!hashPartForm.test(part)) return Option.none<NarInfo>()
@@ -237,26 +252,42 @@ export const make = Effect.fnUntraced(function* (
       return Stream.concat(nar, end)
     }).pipe(Stream.provideContext(services))
 
+  /** Writes the NAR; gives what the narinfo says of it. */
+  const writeNar = Effect.fnUntraced(function* (info: PathInfo, settings: UploadSettings) {
+    const { compression } = settings
+    const about = (url: string, digest: Uint8Array, fileSize: number) => ({
+      ...{ url, compression, fileSize },
+      fileHash: { algorithm: "sha256" as const, digest }
+    })
+    if (compression === "none") {
+      // Nothing has to be known that is not known: the bytes can be sent as they are made.
+      const file = about(`nar/${Base32.encode(info.narHash)}.nar`, info.narHash, info.narSize)
+      yield* transport.write(file.url, checkedNar(info), info.narSize)
+      return file
+    }
+    const packed = yield* pack(checkedNar(info), settings, transport.staging)
+    const file = about(`nar/${Base32.encode(packed.hash)}.nar${packed.suffix}`, packed.hash, packed.size)
+    yield* transport.adopt(file.url, packed.file, packed.size)
+    return file
+  })
+
   const put = Effect.fn("NixCache.put")(function* (info: PathInfo): Effect.fn.Return<PathInfo, CastoreError> {
     yield* Effect.annotateCurrentSpan({ "yix.cache": url, "yix.path": info.path })
     yield* Effect.try({ try: () => check(info), catch: (error) => error as CastoreError })
-    return yield* Effect.gen(function* () {
-      yield* usable
-      const narFile = `nar/${Base32.encode(info.narHash)}.nar`
-      yield* transport.write(narFile, checkedNar(info), info.narSize)
-      const text = printNarInfo({
-        ...info,
-        url: narFile,
-        compression: "none",
-        fileHash: { algorithm: "sha256", digest: info.narHash },
-        fileSize: info.narSize,
-        system: undefined,
-        unknownKeys: []
+    return yield* Effect.scoped(
+      Effect.gen(function* () {
+        const settings = yield* writable
+        const signed = settings.key === undefined ? info : sign(info, settings.key)
+        const file = yield* writeNar(signed, settings)
+        if (settings.listing) {
+          const listing = toBytes(printListing(yield* Effect.provideContext(listingOf(info.node), services)))
+          yield* transport.write(`${hashPart(info.path)}.ls`, Stream.succeed(listing), listing.length)
+        }
+        const text = toBytes(printNarInfo({ ...signed, ...file, system: undefined, unknownKeys: [] }))
+        yield* transport.write(`${hashPart(info.path)}.narinfo`, Stream.succeed(text), text.length)
+        return signed
       })
-      const bytes = toBytes(text)
-      yield* transport.write(`${hashPart(info.path)}.narinfo`, Stream.succeed(bytes), bytes.length)
-      return info
-    }).pipe(Effect.mapError(unavailable(`take '${info.path}'`)))
+    ).pipe(Effect.mapError(unavailable(`take '${info.path}'`)))
   })
 
   const unlisted = Stream.fail(

@@ -2,6 +2,7 @@
  * How files of a binary cache are read and written: over HTTP, or in a directory. Absent is `None`.
  */
 import * as fs from "node:fs"
+import * as os from "node:os"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import * as path from "node:path"
@@ -32,6 +33,10 @@ export interface Transport {
   open(name: string): Effect.Effect<Option.Option<Stream.Stream<Uint8Array, unknown>>, unknown, Scope.Scope>
   /** Writes a file of `length` bytes; nobody sees it before it is whole. */
   write(name: string, bytes: Stream.Stream<Uint8Array, unknown>, length: number): Effect.Effect<void, unknown>
+  /** A directory for files that are prepared before they are written. */
+  readonly staging: string
+  /** Writes a prepared file of `length` bytes, which may be taken away by that. */
+  adopt(name: string, file: string, length: number): Effect.Effect<void, unknown>
 }
 
 const isAbsent = (error: { readonly _tag: string; readonly status?: number }): boolean =>
@@ -66,8 +71,20 @@ const overHttp = (base: string, http: Http["Service"]): Transport => {
       )
     )
 
+  const put = (name: string, length: number, body: () => AsyncIterable<Uint8Array>) =>
+    Effect.scoped(
+      http.open({
+        url: urlOf(name),
+        method: "PUT",
+        headers: { "content-length": String(length), "content-type": "application/octet-stream" },
+        body
+      })
+    ).pipe(Effect.asVoid)
+
   return {
     open,
+    staging: os.tmpdir(),
+    adopt: (name, file, length) => put(name, length, () => fs.createReadStream(file, { highWaterMark: 256 * 1024 })),
     read: (name, maxBytes) =>
       Effect.scoped(
         Effect.flatMap(open(name), (file) =>
@@ -76,15 +93,7 @@ const overHttp = (base: string, http: Http["Service"]): Transport => {
             : Effect.map(collect(file.value, maxBytes, urlOf(name)), Option.some)
         )
       ),
-    write: (name, bytes, length) =>
-      Effect.scoped(
-        http.open({
-          url: urlOf(name),
-          method: "PUT",
-          headers: { "content-length": String(length), "content-type": "application/octet-stream" },
-          body: () => Stream.toAsyncIterable(bytes)
-        })
-      ).pipe(Effect.asVoid)
+    write: (name, bytes, length) => put(name, length, () => Stream.toAsyncIterable(bytes))
   }
 }
 
@@ -126,6 +135,12 @@ const inDirectory = (directory: string, http: Http["Service"]): Transport => {
     )
 
   return {
+    staging: directory,
+    adopt: (name, file) =>
+      attempt(async () => {
+        await fs.promises.mkdir(path.dirname(fileOf(name)), { recursive: true })
+        await fs.promises.rename(file, fileOf(name))
+      }),
     open: (name) => (isRelativeUrl(name) ? absentAsNone(Effect.map(opened(name), bytesOf)) : overHttp("", http).open(name)),
     read: (name, maxBytes) =>
       absentAsNone(Effect.scoped(Effect.flatMap(opened(name), (handle) => collect(bytesOf(handle), maxBytes, fileOf(name))))),
