@@ -93,7 +93,8 @@ const here = () => fromUnicode(process.cwd())
 
 const isUrl = (name: string): boolean => /^(?:https?|ftp|file|channel):/.test(name)
 
-const fileSource = (name: string): EvaluationSource => {
+/** What a name of a file means: a path, `<name>` of the search path, or the URL of a tarball. */
+export const fileSource = (name: string): EvaluationSource => {
   if (/^<[^<>]+>$/.test(name)) return { _tag: "File", path: fromUnicode(name) }
   if (isUrl(name)) {
     const url = name.startsWith("channel:") ? `https://channels.nixos.org/${name.slice("channel:".length)}/nixexprs.tar.xz` : name
@@ -136,12 +137,8 @@ export const splitNixPath = (value: string): ReadonlyArray<string> => {
   return [...elements, current].filter((element) => element !== "")
 }
 
-/** The job that the flags describe. */
-export const jobOf = Effect.fnUntraced(function* (input: EvaluationInput, mode: EvaluationMode, options: { readonly readOnly: boolean }) {
-  const named = sourceOf(input)
-  const source: EvaluationSource | string =
-    named === "-" ? { _tag: "Expression", text: fromBytes(yield* readStandardInput()), directory: here() } : named
-  if (typeof source === "string") return yield* new UsageError({ detail: source })
+/** What the flags say that holds for every evaluation of a command. */
+export const settingsOf = Effect.fnUntraced(function* (input: Omit<EvaluationInput, "input" | "expr" | "file" | "attrs">) {
   const args = [...input.args.map((pair) => argument("expression", pair)), ...input.argstrs.map((pair) => argument("string", pair))]
   const wrong = args.find((arg) => typeof arg === "string")
   if (wrong !== undefined) return yield* new UsageError({ detail: wrong as string })
@@ -151,10 +148,7 @@ export const jobOf = Effect.fnUntraced(function* (input: EvaluationInput, mode: 
   }
   if (input.maxCallDepth < 1) return yield* new UsageError({ detail: "--max-call-depth must be at least 1" })
   return {
-    source,
-    attrPaths: input.attrs.map(fromUnicode),
     args: args as ReadonlyArray<EvaluationArgument>,
-    mode,
     searchPath: [...input.include, ...splitNixPath(process.env["NIX_PATH"] ?? "")].map(fromUnicode),
     pure: input.pure,
     restrict: input.restrict,
@@ -162,7 +156,6 @@ export const jobOf = Effect.fnUntraced(function* (input: EvaluationInput, mode: 
       .split(/\s+/)
       .filter((uri) => uri !== "")
       .map(fromUnicode),
-    readOnly: options.readOnly,
     allowImportFromDerivation: !input.noImportFromDerivation,
     system: fromUnicode(Option.getOrElse(input.system, currentSystem)),
     maxCallDepth: input.maxCallDepth,
@@ -175,5 +168,15 @@ export const jobOf = Effect.fnUntraced(function* (input: EvaluationInput, mode: 
     },
     showTrace: input.showTrace,
     color: yield* colorWanted
-  } satisfies EvaluationJob
+  } satisfies Omit<EvaluationJob, "source" | "attrPaths" | "mode" | "readOnly">
+})
+
+/** The job that the flags describe. */
+export const jobOf = Effect.fnUntraced(function* (input: EvaluationInput, mode: EvaluationMode, options: { readonly readOnly: boolean }) {
+  const named = sourceOf(input)
+  const source: EvaluationSource | string =
+    named === "-" ? { _tag: "Expression", text: fromBytes(yield* readStandardInput()), directory: here() } : named
+  if (typeof source === "string") return yield* new UsageError({ detail: source })
+  const settings = yield* settingsOf(input)
+  return { ...settings, source, attrPaths: input.attrs.map(fromUnicode), mode, readOnly: options.readOnly } satisfies EvaluationJob
 })

@@ -146,12 +146,7 @@ const sessionOn = Effect.fnUntraced(function* (threads: Threads, world: OpenWorl
     return end._tag === "Reply" ? end.reply : yield* mismatched
   })
   return {
-    ask: (request, view) => Semaphore.withPermit(one)(answering(request, ask(request, view))),
-    within: (effect) =>
-      Effect.flatMap(
-        Effect.mapError(world, (error) => new EvaluationFailed({ rendered: error.message, exitCode: 1 })),
-        (services) => Effect.provideContext(effect, services)
-      )
+    ask: (request, view) => Semaphore.withPermit(one)(answering(request, ask(request, view)))
   } satisfies EvaluatorSession
 })
 
@@ -200,6 +195,9 @@ export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
   Evaluator,
   Effect.flatMap(Effect.context<World>(), (context) => make(Effect.succeed(context)))
 )
+
+/** The evaluator over a world that `open` opens; it is run at each question. */
+export const layerOpening = (open: OpenWorld): Layer.Layer<Evaluator> => Layer.effect(Evaluator, make(open))
 
 /** The evaluator over a world that is opened when an evaluation first asks for something far, and closed with the evaluator. */
 export const layerOver = <E extends { readonly message: string }, R>(world: Layer.Layer<World, E, R>): Layer.Layer<Evaluator, never, R> =>

@@ -122,8 +122,7 @@ export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
         return end._tag === "Reply" ? end.reply : yield* mismatched
       })
       return {
-        ask: (request, view) => answering(request, ask(request, view)),
-        within: (effect) => Effect.provideContext(effect, context)
+        ask: (request, view) => answering(request, ask(request, view))
       }
     }
     return Evaluator.of({ run: (job) => evaluating(job, run(job)), openSession: (settings) => Effect.sync(() => openSession(settings)) })

@@ -7,7 +7,6 @@
 import type * as Effect from "effect/Effect"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { EvaluatedDerivation, EvaluationFailed, EvaluationJob, EvaluationSource } from "./Evaluation.ts"
-import type { World } from "./Questions.ts"
 
 /** What holds for a whole session. */
 export type SessionSettings = Omit<EvaluationJob, "source" | "attrPaths" | "mode" | "readOnly">
@@ -69,6 +68,4 @@ export type SessionReply =
 export interface EvaluatorSession {
   /** Fails where the evaluation fails; the session goes on. */
   ask(request: SessionRequest, view: SessionView): Effect.Effect<SessionReply, EvaluationFailed>
-  /** Runs `effect` with the stores and the realiser that the session's evaluations use; opens them where nothing did before. */
-  within<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | EvaluationFailed, Exclude<R, World>>
 }
