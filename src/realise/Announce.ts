@@ -3,6 +3,7 @@
  * and is a span of the trace.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { toUnicode } from "../nix/Bytes.ts"
@@ -11,6 +12,9 @@ import type { EvaluationJob } from "./Evaluation.ts"
 import type { SessionRequest } from "./Session.ts"
 
 let lastId = 0
+
+/** The number of the piece of work that the current fiber belongs to. */
+export const CurrentWork = Context.Reference<number | undefined>("yix/realise/CurrentWork", { defaultValue: () => undefined })
 
 /** What a piece of work may tell while it is under way. */
 export interface Reporter {
@@ -33,6 +37,7 @@ export const announced = <A, E extends { readonly message: string }, R>(
     }
     emit({ _tag: "Started", id, kind, name, path })
     return Effect.suspend(() => work(reporter)).pipe(
+      Effect.provideService(CurrentWork, id),
       Effect.onExit((exit) => Effect.sync(() => emit(ending(id, exit)))),
       Effect.withSpan(`realise.${kind}`, { attributes: path === undefined ? { name } : { name, path } })
     )
@@ -63,7 +68,7 @@ export const answering = <A, E extends { readonly message: string }, R>(
 
 /** Runs the build of a derivation, from the wait for its inputs on, between `Planned` and, where it did not come to an end, `Dropped`. */
 export const planned = <A, E, R>(
-  plan: { readonly path: string; readonly name: string; readonly inputs: ReadonlyArray<string> },
+  plan: Omit<Extract<Event, { readonly _tag: "Planned" }>, "_tag">,
   work: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   Effect.flatMap(EventSink, (emit) => {

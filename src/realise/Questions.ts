@@ -18,6 +18,7 @@ import { toUnicode } from "../nix/Bytes.ts"
 import type { PathInfoService } from "../store/PathInfoService.ts"
 import type { Event } from "../wire/Events.ts"
 import { shownUrl } from "../wire/HttpError.ts"
+import { CurrentWork } from "./Announce.ts"
 import type { FromEvaluator, Question } from "./EvaluatorProtocol.ts"
 import { spansOf } from "./FileSpans.ts"
 import { Realiser } from "./Realiser.ts"
@@ -62,6 +63,14 @@ const subjectOf = (question: Question): Record<string, unknown> => {
   }
 }
 
+/** The paths that an evaluation does not go on without. */
+const awaitedBy = (question: Question): ReadonlyArray<string> =>
+  question._tag !== "Realise"
+    ? []
+    : question.elements.flatMap((element) =>
+        element._tag === "AllOutputs" ? [] : [element._tag === "Path" ? element.path : element.drvPath]
+      )
+
 /** The world, opened when the first question comes: an evaluation that asks for nothing far opens nothing. */
 export type OpenWorld = Effect.Effect<Context.Context<World>, { readonly message: string }>
 
@@ -82,6 +91,7 @@ export const makeQuestions = (
   const fork = Effect.runForkWith(context)
   /** The evaluation's span. Said to each question, since the world brings along the span that it was opened in. */
   const under = Option.match(Context.getOption(context, Tracer.ParentSpan), { onNone: () => ({}), onSome: (parent) => ({ parent }) })
+  const evaluation = Context.get(context, CurrentWork)
   const asked = new Map<number, Fiber.Fiber<IoAnswer>>()
   /** What the realiser has not been told yet, because nothing was asked of it. */
   let untold: Array<(realiser: Realiser["Service"]) => void> = []
@@ -99,10 +109,14 @@ export const makeQuestions = (
   const ask = (id: number, question: Question, file: ByteString | undefined): void => {
     const attributes = file === undefined ? subjectOf(question) : { ...subjectOf(question), "code.file.path": toUnicode(file) }
     const answered = Effect.withSpan(answer(question), `Question.${question._tag}`, { attributes, ...under })
+    const awaited = evaluation === undefined ? [] : awaitedBy(question)
+    const tell = (_tag: "Awaits" | "Resumed") => awaited.length > 0 && sink({ _tag, id: evaluation!, paths: awaited })
+    tell("Awaits")
     const fiber = fork(Effect.catch(inWorld(answered), (error) => Effect.succeed(unopened(error))))
     asked.set(id, fiber)
     fiber.addObserver((exit) => {
       asked.delete(id)
+      tell("Resumed")
       if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
       reply(
         id,

@@ -4,7 +4,8 @@
  */
 import { stripVTControlCharacters } from "node:util"
 
-const ascii = /^[\x20-\x7e]*$/
+/** Printable ASCII and what our own trees are drawn with: one unit of the string and one column each. */
+const plain = /^[\x20-\x7e\u00b7\u2026\u2193\u2500-\u257f\u25b8\u2717]*$/
 /** Made when a text first needs it: it costs twenty milliseconds, which most commands never need. */
 let segmenter: Intl.Segmenter | undefined
 const graphemesOf = (text: string) => (segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" })).segment(text)
@@ -40,7 +41,7 @@ const graphemeWidth = (grapheme: string): number => {
 
 /** Columns. */
 export const displayWidth = (text: string): number => {
-  if (ascii.test(text)) return text.length
+  if (plain.test(text)) return text.length
   let width = 0
   for (const { segment } of graphemesOf(text)) width += graphemeWidth(segment)
   return width
@@ -50,7 +51,7 @@ export const displayWidth = (text: string): number => {
 export const fitted = (text: string, columns: number, mark: string): string => {
   if (columns <= 0) return ""
   // Each character may take one column at most twice, so long lines need not be measured to their end.
-  if (ascii.test(text)) return text.length <= columns ? text : text.slice(0, columns - 1) + mark
+  if (plain.test(text)) return text.length <= columns ? text : text.slice(0, columns - 1) + mark
   let kept = ""
   let width = 0
   let room: string | undefined

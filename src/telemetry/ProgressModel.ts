@@ -1,10 +1,10 @@
 /**
- * What a progress display knows: a state, and what each event makes of it. Pure: the time comes in with the event, in milliseconds of any clock that does not go back.
+ * What a progress display knows: a state, and what each event makes of it. The time comes in with the event, in milliseconds of any clock that does not go back. States are values but for
+ * their graph, which is one for all states of a run.
  */
-import * as HashMap from "effect/HashMap"
-import * as Option from "effect/Option"
 import type { Event, WorkKind } from "../wire/Events.ts"
 import { oneLine } from "./DisplayWidth.ts"
+import { ProgressGraph } from "./ProgressGraph.ts"
 
 /** Lines of a running build that are kept for the case that it fails. */
 const keptLines = 25
@@ -22,6 +22,10 @@ interface Sample {
 export interface Work {
   readonly id: number
   readonly kind: WorkKind
+  /** What others know its result by: a derivation, also of one whose output is fetched or copied, or a path. */
+  readonly path: string | undefined
+  /** Its place among plans and works: earlier ones have smaller numbers. */
+  readonly order: number
   /** One line, harmless. */
   readonly name: string
   readonly since: number
@@ -37,8 +41,12 @@ export interface Work {
 export interface Failure {
   readonly kind: WorkKind
   readonly name: string
+  readonly path: string | undefined
+  readonly order: number
   /** The first line of the message. */
   readonly message: string
+  /** As that of `Work`. */
+  readonly log: ReadonlyArray<string>
 }
 
 export interface Model {
@@ -50,6 +58,7 @@ export interface Model {
   readonly fetched: number
   readonly copied: number
   readonly added: number
+  readonly evaluated: number
   /** Derivations whose outputs were there before. */
   readonly reused: number
   /** Derivations that will be built and have not begun. */
@@ -60,8 +69,9 @@ export interface Model {
   readonly transferred: number
   readonly transferTime: number
   readonly transferSince: number | undefined
-  /** What became of each path that was heard of. */
-  readonly fates: HashMap.HashMap<string, "waiting" | "begun" | "reused">
+  readonly graph: ProgressGraph
+  /** The next `order`. */
+  readonly sequence: number
 }
 
 export const initial = (now: number): Model => ({
@@ -72,13 +82,15 @@ export const initial = (now: number): Model => ({
   fetched: 0,
   copied: 0,
   added: 0,
+  evaluated: 0,
   reused: 0,
   waiting: 0,
   failed: 0,
   transferred: 0,
   transferTime: 0,
   transferSince: undefined,
-  fates: HashMap.empty()
+  graph: new ProgressGraph(),
+  sequence: 0
 })
 
 const transfers = (kind: WorkKind): boolean => kind === "fetch" || kind === "substitute"
@@ -105,26 +117,34 @@ export const reduce = (model: Model, event: Event, now: number): Model => {
     case "Cancelled":
       return ended(model, event, now)
     case "Planned":
-      return HashMap.has(model.fates, event.path)
-        ? model
-        : { ...model, waiting: model.waiting + 1, fates: HashMap.set(model.fates, event.path, "waiting") }
+      model.graph.add(event.path, oneLine(event.name), model.sequence, [...event.inputs, ...event.sources])
+      return { ...model, waiting: model.graph.waiting, sequence: model.sequence + 1 }
     case "Dropped":
-      return fateOf(model, event.path) === "waiting"
-        ? { ...model, waiting: model.waiting - 1, fates: HashMap.remove(model.fates, event.path) }
-        : model
+      if (model.graph.fate(event.path) === "waiting") model.graph.settle(event.path, undefined)
+      return { ...model, waiting: model.graph.waiting }
     case "Reused":
       return reused(model, event)
+    case "Wanted":
+      model.graph.makes(event.path, event.outputs)
+      return model
+    case "Awaits":
+      model.graph.await(event.id, event.paths)
+      return model
+    case "Resumed":
+      model.graph.resume(event.id, event.paths)
+      return model
     case "Message":
       return model
   }
 }
 
-const fateOf = (model: Model, path: string) => Option.getOrUndefined(HashMap.get(model.fates, path))
-
 const started = (model: Model, event: Extract<Event, { readonly _tag: "Started" }>, now: number): Model => {
+  const path = event.path === undefined ? undefined : (model.graph.maker(event.path) ?? event.path)
   const work: Work = {
     id: event.id,
     kind: event.kind,
+    path,
+    order: (path === undefined ? undefined : model.graph.plan(path)?.order) ?? model.sequence,
     name: oneLine(event.name),
     since: now,
     done: 0,
@@ -132,13 +152,13 @@ const started = (model: Model, event: Extract<Event, { readonly _tag: "Started" 
     samples: [{ at: now, done: 0 }],
     log: []
   }
-  const { path } = event
+  if (event.path !== undefined) model.graph.settle(event.path, "begun")
   return {
     ...model,
     running: new Map(model.running).set(event.id, work),
-    waiting: path !== undefined && fateOf(model, path) === "waiting" ? model.waiting - 1 : model.waiting,
+    waiting: model.graph.waiting,
     transferSince: transfers(event.kind) ? (model.transferSince ?? now) : model.transferSince,
-    fates: path === undefined ? model.fates : HashMap.set(model.fates, path, "begun")
+    sequence: model.sequence + 1
   }
 }
 
@@ -176,7 +196,8 @@ const ended = (model: Model, event: Extract<Event, { readonly _tag: "Done" | "Fa
     const first = event.message.split("\n").find((line) => line.trim() !== "") ?? ""
     // The name stands before it already.
     const message = oneLine(first.replace(/^cannot build '[^']*': /, ""))
-    return { ...rest, failed: rest.failed + 1, failures: [...rest.failures, { kind: work.kind, name: work.name, message }] }
+    const { kind, name, path, order, log } = work
+    return { ...rest, failed: rest.failed + 1, failures: [...rest.failures, { kind, name, path, order, message, log }] }
   }
   switch (work.kind) {
     case "build":
@@ -188,20 +209,17 @@ const ended = (model: Model, event: Extract<Event, { readonly _tag: "Done" | "Fa
     case "add-source":
       return { ...rest, added: rest.added + 1 }
     case "evaluate":
-      return rest
+      return { ...rest, evaluated: rest.evaluated + 1 }
   }
 }
 
 const reused = (model: Model, event: Extract<Event, { readonly _tag: "Reused" }>): Model => {
-  const fate = fateOf(model, event.path)
+  const { graph } = model
+  const fate = graph.fate(event.path)
   // What was made in this run is asked for again by each of its dependents.
-  if (fate === "begun" || fate === "reused" || event.outputs.some((path) => fateOf(model, path) === "begun")) return model
-  return {
-    ...model,
-    reused: model.reused + 1,
-    waiting: fate === "waiting" ? model.waiting - 1 : model.waiting,
-    fates: HashMap.set(model.fates, event.path, "reused")
-  }
+  if (fate === "begun" || fate === "reused" || event.outputs.some((path) => graph.fate(path) === "begun")) return model
+  graph.settle(event.path, "reused")
+  return { ...model, reused: model.reused + 1, waiting: graph.waiting }
 }
 
 /** Bytes a second of a transfer, lately. */

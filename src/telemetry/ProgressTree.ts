@@ -1,17 +1,21 @@
 /**
- * Progress as a tree of text, for terminals: what is under way by kind of work, what failed, and a line that sums up. Pure: a state, a size and the time give lines.
+ * Progress as lines of text, for terminals: a tree that stands on its goals, as it grows in nix-output-monitor, and a line that sums up. Above each piece of work stands what it waits for.
+ * Pure: a state, a size and the time give lines.
  *
- *     evaluating ./default.nix  3 s
- *     fetching
- *     └─ hello-2.10.tar.gz  0.4/0.7 MiB  57 %  1.1 MiB/s
- *     building 2, 5 waiting
- *     ├─ gcc-12.2.0  1 min 03 s  checking for getenv... yes
- *     └─ zlib-1.3
- *     built 3 of 10, reused 7, 1 min 10 s
+ *      ┌─ ↓ gcc-12.2.0.tar.xz  20.0/130.0 MiB  15 %  5.0 MiB/s  4 s
+ *      ├─ ▸ zlib-1.3  1 min 03 s  checking for getenv... yes
+ *     ┌─ · gcc-12.2.0  waits for 2
+ *     · hello-2.10  waits for 1
+ *      ┌─ ▸ generated.nix  2 s
+ *     ▸ evaluating ./default.nix  3 s
+ *     ✗ broken-1.0  builder failed with exit code 2
+ *       > make: *** [all] Error 2
+ *     failed 1, built 3 of 10, reused 7, 1 min 10 s
  */
-import type { WorkKind } from "../wire/Events.ts"
 import { displayWidth, fitted, oneLine } from "./DisplayWidth.ts"
-import { meanRateOf, type Model, rateOf, transferredOf, type Work } from "./ProgressModel.ts"
+import type { Plan } from "./ProgressGraph.ts"
+import { type Failure, meanRateOf, type Model, rateOf, transferredOf, type Work } from "./ProgressModel.ts"
+import { forestOf, type Shown, type Tree } from "./ProgressForest.ts"
 import { bytesOfText, bytesText, durationText, elapsedText } from "./Quantities.ts"
 
 export interface Style {
@@ -29,13 +33,17 @@ export interface View extends Style {
 /** Milliseconds of which nothing is told: most work is quicker. */
 const unremarkable = 1000
 
-/** Failures that stay in view. */
+/** Failures that stay in view, and lines that each may show of its log. */
 const shownFailures = 3
+const tailLines = 5
 
 type Part = readonly [text: string, sgr?: string | undefined]
 
+// Of one column everywhere: emoji such as the usual signs for "play" and "pause" are two columns wide on some terminals.
 const glyphs = (unicode: boolean) =>
-  unicode ? { branch: "├─ ", last: "└─ ", failed: "✗ ", mark: "…" } : { branch: "|- ", last: "`- ", failed: "x ", mark: "~" }
+  unicode
+    ? { first: "┌─ ", other: "├─ ", beside: "│  ", running: "▸ ", transfer: "↓ ", waiting: "· ", failed: "✗ ", mark: "…" }
+    : { first: ",- ", other: "|- ", beside: "|  ", running: "> ", transfer: "v ", waiting: ". ", failed: "x ", mark: "~" }
 
 export const paint = (text: string, sgr: string, color: boolean): string => (color && text !== "" ? `\x1b[${sgr}m${text}\x1b[0m` : text)
 
@@ -43,6 +51,8 @@ const dim = "2"
 const bold = "1"
 const red = "31"
 const green = "32"
+const yellow = "33"
+const blue = "34"
 
 /** The parts beside each other, cut where the terminal ends. The last column stays free, since terminals differ in what follows on writing to it. */
 const lineOf = (parts: ReadonlyArray<Part>, view: View): string => {
@@ -58,27 +68,18 @@ const lineOf = (parts: ReadonlyArray<Part>, view: View): string => {
   return line
 }
 
-/** What each kind of work is called while it goes on, in the order of the groups. */
-const groups: ReadonlyArray<readonly [kind: WorkKind, doing: string]> = [
-  ["add-source", "reading"],
-  ["substitute", "copying"],
-  ["fetch", "fetching"],
-  ["build", "building"]
-]
-
 /** The time, from a second on. */
 const timer = (since: number, now: number): ReadonlyArray<Part> =>
   now - since < unremarkable ? [] : [[`  ${elapsedText(now - since)}`, dim]]
 
-/** The last line that says something; of one that overwrites itself, what is to be seen. */
-const spoken = (log: ReadonlyArray<string>): string => {
-  for (const line of log.toReversed()) {
-    for (const piece of line.split("\r").reverse()) {
-      const text = oneLine(piece)
-      if (text !== "") return text
-    }
+/** The last lines that say something, at most `count`; of one that overwrites itself, what is to be seen. */
+const spoken = (log: ReadonlyArray<string>, count: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  for (let i = log.length - 1; i >= 0 && lines.length < count; i--) {
+    const text = log[i]!.split("\r").map(oneLine).findLast((piece) => piece !== "") // prettier-ignore
+    if (text !== undefined) lines.unshift(text)
   }
-  return ""
+  return lines
 }
 
 const transferParts = (work: Work, now: number): ReadonlyArray<Part> => {
@@ -90,97 +91,120 @@ const transferParts = (work: Work, now: number): ReadonlyArray<Part> => {
   return [[amount + rate], ...timer(work.since, now)]
 }
 
-const workParts = (work: Work, now: number): ReadonlyArray<Part> => {
-  if (work.kind !== "build") return [[work.name, bold], ...transferParts(work, now)]
-  const line = spoken(work.log)
-  return [[work.name, bold], ...timer(work.since, now), ...(line === "" ? [] : [[`  ${line}`, dim] as const])]
-}
-
-interface Group {
-  readonly kind: WorkKind
-  readonly doing: string
-  readonly works: ReadonlyArray<Work>
-}
-
-const groupsOf = (model: Model, now: number): Array<Group> =>
-  groups.flatMap(([kind, doing]) => {
-    const works = [...model.running.values()].filter(
-      // Copies of local sources are too many and too quick to be news.
-      (work) => work.kind === kind && (kind !== "add-source" || now - work.since >= unremarkable)
-    )
-    return works.length > 0 || (kind === "build" && model.waiting > 0) ? [{ kind, doing, works }] : []
-  })
-
-/** Rows for the works of each group: all that they need, else the room shared so that no group has two fewer than another that was cut. */
-const share = (wanted: ReadonlyArray<number>, room: number): ReadonlyArray<number> => {
-  const rows = wanted.map(() => 0)
-  for (let left = room; left > 0;) {
-    let poorest = -1
-    for (const [i, want] of wanted.entries()) if (rows[i]! < want && (poorest === -1 || rows[i]! < rows[poorest]!)) poorest = i
-    if (poorest === -1) break
-    rows[poorest]!++
-    left--
+const workParts = (work: Work, now: number, style: Style): ReadonlyArray<Part> => {
+  const { running, transfer } = glyphs(style.unicode)
+  switch (work.kind) {
+    case "build":
+      return [
+        [running, yellow],
+        [work.name, bold],
+        ...timer(work.since, now),
+        ...spoken(work.log, 1).map((line) => [`  ${line}`, dim] as const)
+      ]
+    case "fetch":
+    case "substitute":
+      return [[transfer, yellow], [work.name, bold], ...transferParts(work, now)]
+    case "add-source":
+      return [[running, yellow], ["reading "], [work.name, bold], ...timer(work.since, now)]
+    case "evaluate":
+      return [[running, yellow], ["evaluating "], [work.name, bold], ...timer(work.since, now)]
   }
-  return rows
+}
+
+const planParts = (plan: Plan, unfinished: number, style: Style): ReadonlyArray<Part> => [
+  [glyphs(style.unicode).waiting, blue],
+  [plan.name],
+  [unfinished > 0 ? `  waits for ${unfinished}` : "  waits its turn", dim]
+]
+
+const failureParts = (failure: Failure, style: Style): ReadonlyArray<Part> => [
+  [`${glyphs(style.unicode).failed}${failure.name}`, red],
+  [`  ${failure.message}`]
+]
+
+const partsOf = (shown: Shown, now: number, style: Style): ReadonlyArray<Part> => {
+  switch (shown._tag) {
+    case "Work":
+      return workParts(shown.work, now, style)
+    case "Plan":
+      return planParts(shown.plan, shown.unfinished, style)
+    case "Failure":
+      return failureParts(shown.failure, style)
+  }
 }
 
 /** At most `height - 1` lines (one at least), each at most `width - 1` columns wide. */
 export const treeLines = (model: Model, view: View, now: number): ReadonlyArray<string> => {
-  const { branch, last, failed } = glyphs(view.unicode)
+  const { first, other, beside } = glyphs(view.unicode)
   const line = (...parts: ReadonlyArray<Part>) => lineOf(parts, view)
-  const summary = line(...sumUp(model, now, false))
-  let room = Math.max(1, view.height - 1) - 1
-  const take = (lines: ReadonlyArray<string>): ReadonlyArray<string> => {
-    const taken = lines.slice(0, Math.max(0, room))
-    room -= taken.length
-    return taken
+  const summary = line(...sumUp(model, now, false, view.width - 1))
+  const room = Math.max(1, view.height - 1) - 1
+  if (room === 0) return [summary]
+  const failures = model.failures.slice(-Math.min(shownFailures, room))
+  // Log lines take no more than an eighth of the screen.
+  const each = failures.length === 0 ? 0 : Math.min(tailLines, Math.floor(room / 8 / failures.length))
+  const tails = new Map(failures.map((failure) => [failure, spoken(failure.log, each)]))
+  const tailed = [...tails.values()].reduce((count, lines) => count + lines.length, 0)
+  const depth = Math.max(1, Math.floor(view.width / 2 / first.length))
+  const forest = forestOf(model, { rows: room - tailed, failures: failures.length, depth }, now)
+
+  const lines: Array<string> = []
+  /** A tree from its top on. `above` stands before what it waits for, `own` before itself, `below` before what comes between it and its dependent. */
+  const draw = ({ shown, needs }: Tree, above: string, own: string, below: string): void => {
+    for (const [i, need] of needs.entries())
+      draw(need, `${above}${i === 0 ? "   " : beside}`, `${above}${i === 0 ? first : other}`, `${above}${beside}`)
+    lines.push(line([own, dim], ...partsOf(shown, now, view)))
+    if (shown._tag === "Failure") for (const text of tails.get(shown.failure) ?? []) lines.push(line([`${below}  > ${text}`, dim]))
   }
-  // What failed matters most; what is evaluated stands first.
-  const failures = take(
-    model.failures.slice(-shownFailures).map((failure) => line([`${failed}${failure.name}`, red], [`  ${failure.message}`]))
-  )
-  const evaluations = take(
-    [...model.running.values()]
-      .filter((work) => work.kind === "evaluate")
-      .slice(0, 1)
-      .map((work) => line([`evaluating ${work.name}`], ...timer(work.since, now)))
-  )
-  const shown = groupsOf(model, now)
-  // Too low for a header and a line of each: the summary has the numbers.
-  while (shown.length > 0 && room < 2 * shown.length) shown.shift()
-  const rows = share(
-    shown.map(({ works }) => works.length),
-    room - shown.length
-  )
-  const body = shown.flatMap(({ kind, doing, works }, at) => {
-    const cut = works.length > rows[at]!
-    const listed = cut ? works.slice(0, rows[at]! - 1) : works
-    const waiting = kind === "build" && model.waiting > 0 ? `${works.length > 0 ? "," : ""} ${model.waiting} waiting` : ""
-    const heading = works.length === 0 ? "builds:" : works.length === 1 ? doing : `${doing} ${works.length}`
-    const children = listed.map((work, i) => line([!cut && i === listed.length - 1 ? last : branch, dim], ...workParts(work, now)))
-    return [line([heading], [waiting, dim]), ...children, ...(cut ? [line([`${last}and ${works.length - listed.length} more`, dim])] : [])]
-  })
-  return [...evaluations, ...body, ...failures, summary]
+  for (const tree of forest.trees) draw(tree, "", "", "")
+  const { running, waiting } = forest
+  if (running + waiting === 0 || lines.length === room) return [...lines, summary]
+  const hidden = waiting === 0 ? " running" : running === 0 ? " waiting" : `: ${running} running, ${waiting} waiting`
+  return [line([`${view.unicode ? "…" : "..."} and ${running + waiting} more${hidden}`, dim]), ...lines, summary]
 }
 
-const sumUp = (model: Model, now: number, ended: boolean): ReadonlyArray<Part> => {
-  const { built, fetched, copied, reused, failed, waiting } = model
-  const builds = [...model.running.values()].filter((work) => work.kind === "build").length
-  const left = ended ? 0 : builds + waiting
+interface Count {
+  readonly text: string
+  readonly sgr?: string | undefined
+  /** Those with the greatest number go first where there is too little room. */
+  readonly dispensable: number
+}
+
+const sumUp = (model: Model, now: number, ended: boolean, columns: number): ReadonlyArray<Part> => {
+  const { built, fetched, copied, evaluated, reused, failed } = model
+  const running = { build: 0, fetch: 0, substitute: 0, "add-source": 0, evaluate: 0 }
+  if (!ended) for (const { kind } of model.running.values()) running[kind]++
   const bytes = transferredOf(model)
-  const parts: Array<Part> = []
-  const add = (text: string, sgr?: string) => parts.push([`${parts.length > 0 ? ", " : ""}${text}`, sgr])
-  if (failed > 0) add(`failed ${failed}`, red)
-  if (built > 0 || left > 0)
-    add(left > 0 ? `built ${built} of ${built + left}` : `built ${built}`, ended && failed === 0 ? green : undefined)
-  const rate = (count: number) => (bytes > 0 && count > 0 ? ` (${bytesText(bytes)}, ${bytesText(meanRateOf(model, now))}/s)` : "")
-  if (copied > 0) add(`copied ${copied}${fetched > 0 ? "" : rate(copied)}`)
-  if (fetched > 0) add(`fetched ${fetched}${rate(fetched)}`)
-  if (reused > 0) add(`reused ${reused}`)
+  const counts: Array<Count> = []
+  /** So many of so many; nothing where there is neither. */
+  const add = (what: string, done: number, left: number, dispensable: number, sgr?: string): boolean => {
+    if (done + left === 0) return false
+    counts.push({ text: left > 0 ? `${what} ${done} of ${done + left}` : `${what} ${done}`, sgr, dispensable })
+    return true
+  }
+  add("failed", failed, 0, 0, red)
+  add("built", built, ended ? 0 : running.build + model.waiting, 0, ended && failed === 0 ? green : undefined)
+  const transferred = [add("copied", copied, running.substitute, 1), add("fetched", fetched, running.fetch, 1)]
+  if (bytes > 0 && transferred.includes(true))
+    counts.push({ text: `(${bytesText(bytes)}, ${bytesText(meanRateOf(model, now))}/s)`, dispensable: 3 })
+  add("reused", reused, 0, 2)
+  // One evaluation is what every command begins with.
+  if (!ended && evaluated + running.evaluate > 1) add("evaluated", evaluated, running.evaluate, 4)
   const time = ended ? durationText(now - model.since) : elapsedText(now - model.since)
-  return [...parts, [`${parts.length > 0 ? ", " : ""}${time}`, dim]]
+  const partsWithout = (dispensable: number): ReadonlyArray<Part> => {
+    const kept = counts.filter((count) => count.dispensable < dispensable)
+    const parts = kept.map(({ text, sgr }, i): Part => [`${i === 0 ? "" : text.startsWith("(") ? " " : ", "}${text}`, sgr])
+    return [...parts, [`${parts.length > 0 ? ", " : ""}${time}`, dim]]
+  }
+  for (let dispensable = 5; dispensable > 1; dispensable--) {
+    const parts = partsWithout(dispensable)
+    if (parts.reduce((width, [text]) => width + text.length, 0) <= columns) return parts
+  }
+  return partsWithout(1)
 }
 
 /** The one line that stays when all is over; `undefined` where nothing was done that is worth a line. */
 export const summaryLine = (model: Model, view: View, now: number): string | undefined =>
-  model.built + model.fetched + model.copied + model.reused + model.failed === 0 ? undefined : lineOf(sumUp(model, now, true), view)
+  model.built + model.fetched + model.copied + model.reused + model.failed === 0
+    ? undefined
+    : lineOf(sumUp(model, now, true, view.width - 1), view)

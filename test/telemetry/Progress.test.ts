@@ -71,8 +71,7 @@ describe("progress on a terminal", () => {
       assert.isAtMost(live.writes.length, 20)
       assert.isAtLeast(live.writes.length, 15)
       assert.isFalse(terminal.cursorShown)
-      assert.deepStrictEqual(terminal.rows.slice(0, 1), ["building"])
-      assert.match(terminal.rows[1]!, /^└─ hello {2}[12] s {2}line \d+$/)
+      assert.match(terminal.rows[0]!, /^▸ hello {2}[12] s {2}line \d+$/)
       emit({ _tag: "Done", id: 1 })
       yield* Deferred.succeed(ending, undefined)
       yield* Fiber.join(fiber)
@@ -97,7 +96,7 @@ describe("progress on a terminal", () => {
       emit({ _tag: "Message", level: "debug", text: "not for everyone" })
       emit({ _tag: "Failed", id: 2, message: "it broke\nand more" })
       yield* TestClock.adjust(100)
-      assert.deepStrictEqual(terminal.rows.slice(0, 3), ["warning: old", "second line", "building"])
+      assert.deepStrictEqual(terminal.rows.slice(0, 3), ["warning: old", "second line", "▸ good"])
       yield* TestClock.adjust(1000)
       assert.deepStrictEqual(terminal.rows, [
         "warning: old",
@@ -105,9 +104,10 @@ describe("progress on a terminal", () => {
         "bad> one",
         "bad> two",
         "bad failed after 0.1 s",
-        "building",
-        "└─ good  1 s",
+        "▸ good  1 s",
         "✗ bad  it broke",
+        "  > one",
+        "  > two",
         "failed 1, built 0 of 1, 1 s"
       ])
       yield* Fiber.interrupt(fiber)
@@ -144,15 +144,15 @@ describe("progress on a terminal", () => {
       emit(started(1, "hello"))
       emit(line(1, "x".repeat(200)))
       yield* TestClock.adjust(100)
-      assert.strictEqual(terminal.rows[1], `└─ hello  ${"x".repeat(68)}…`)
+      assert.strictEqual(terminal.rows[0], `▸ hello  ${"x".repeat(69)}…`)
       terminal.resize(30, 24)
       live.events()!.resized()
       yield* TestClock.adjust(100)
-      assert.deepStrictEqual(terminal.rows, ["building", `└─ hello  ${"x".repeat(18)}…`, "built 0 of 1, 0 s"])
+      assert.deepStrictEqual(terminal.rows, [`▸ hello  ${"x".repeat(19)}…`, "built 0 of 1, 0 s"])
       live.events()!.suspended()
       assert.deepStrictEqual([terminal.rows, terminal.cursorShown], [[], true])
       live.events()!.resumed()
-      assert.deepStrictEqual([terminal.rows.length, terminal.cursorShown], [3, false])
+      assert.deepStrictEqual([terminal.rows.length, terminal.cursorShown], [2, false])
       live.events()!.ending()
       assert.deepStrictEqual([terminal.rows, terminal.cursorShown], [[], true])
       const written = live.writes.length
@@ -172,8 +172,8 @@ describe("progress on a terminal", () => {
       assert.deepStrictEqual(terminal.rows, ["trace: at once"])
       emit({ _tag: "Started", id: 1, kind: "evaluate", name: "x.nix", path: undefined })
       yield* TestClock.adjust(1000)
-      assert.deepStrictEqual(terminal.rows.slice(1), ["evaluating x.nix  1 s", "1 s"])
-      emit({ _tag: "Planned", path: "a.drv", name: "a", inputs: [] })
+      assert.deepStrictEqual(terminal.rows.slice(1), ["▸ evaluating x.nix  1 s", "1 s"])
+      emit({ _tag: "Planned", path: "a.drv", name: "a", inputs: [], sources: [] })
       emit({ _tag: "Done", id: 1 })
       assert.isFalse(terminal.cursorShown)
       emit({ _tag: "Dropped", path: "a.drv" })
@@ -258,10 +258,10 @@ describe("progress as JSON", () => {
       () => 1_790_000_000_000
     )
     emit(started(1, "hé\nllo"))
-    emit({ _tag: "Planned", path: "a.drv", name: "a", inputs: ["b.drv"] })
+    emit({ _tag: "Planned", path: "a.drv", name: "a", inputs: ["b.drv"], sources: [] })
     assert.deepStrictEqual(lines, [
       '{"event":"started","version":1,"time":1790000000000,"id":1,"kind":"build","name":"hé\\nllo","path":"hé\\nllo.drv"}',
-      '{"event":"planned","version":1,"time":1790000000000,"path":"a.drv","name":"a","inputs":["b.drv"]}'
+      '{"event":"planned","version":1,"time":1790000000000,"path":"a.drv","name":"a","inputs":["b.drv"],"sources":[]}'
     ])
   })
 })

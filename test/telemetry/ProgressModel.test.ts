@@ -6,7 +6,7 @@ const after = (events: ReadonlyArray<readonly [at: number, event: Event]>, model
   events.reduce((model, [at, event]) => reduce(model, event, at), model)
 
 const build = (id: number, path: string): Event => ({ _tag: "Started", id, kind: "build", name: `build-${id}`, path })
-const plan = (path: string): Event => ({ _tag: "Planned", path, name: path, inputs: [] })
+const plan = (path: string): Event => ({ _tag: "Planned", path, name: path, inputs: [], sources: [] })
 
 describe("derivations that wait", () => {
   it("wait from their plan until they begin, are reused or are dropped", () => {
@@ -55,12 +55,15 @@ describe("the ends of work", () => {
       [0, build(3, "c")],
       [0, { _tag: "Started", id: 4, kind: "evaluate", name: "e", path: undefined }],
       [1, { _tag: "Done", id: 1 }],
+      [1, { _tag: "LogLine", id: 2, line: "the last words" }],
       [1, { _tag: "Failed", id: 2, message: "\nit broke\x1b[2J\nlast lines" }],
       [1, { _tag: "Cancelled", id: 3 }],
       [1, { _tag: "Failed", id: 4, message: "because of that" }]
     ])
     assert.deepStrictEqual([model.built, model.failed, model.running.size], [1, 1, 0])
-    assert.deepStrictEqual(model.failures, [{ kind: "build", name: "build-2", message: "it broke" }])
+    assert.deepStrictEqual(model.failures, [
+      { kind: "build", name: "build-2", path: "b", order: 1, message: "it broke", log: ["the last words"] }
+    ])
     for (const event of [
       { _tag: "Done", id: 9 },
       { _tag: "Progress", id: 9, done: 1, total: 2 },
