@@ -27,7 +27,9 @@ export const layersOf = (composition: Composition): CompositionLayers => {
     if (instance === undefined) throw new Error(`the composition has no ${id}`)
     const failed = (cause: OpenError): AnyLayer =>
       Layer.effectContext(Effect.fail(cause instanceof InstanceNotOpened ? cause : new InstanceNotOpened({ instance: id, cause })))
-    return Layer.catch(instance.layer(around) as AnyLayer, failed)
+    const opened = Layer.catch(instance.layer(around) as AnyLayer, failed)
+    // `catch` remembers nothing, and a driver's layer need not: without this, every name that refers to a memory would have one of its own.
+    return Layer.fromBuildMemo((memoMap, scope) => Layer.buildWithMemoMap(opened, memoMap, scope))
   }
   const service = <K extends Kind>(kind: K, name: string): ServiceLayer<K> => {
     const id = idOf(kind, name)
