@@ -1,70 +1,36 @@
-import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
-import * as os from "node:os"
 import * as path from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as GrpcPathInfos from "../../src/store/pathinfo/Grpc.ts"
 import { PathInfoService } from "../../src/store/PathInfoService.ts"
 import { parseStorePath } from "../../src/nix/StorePath.ts"
+import { ancestry, assertConnected, caller, Collector, Scratch, traceId } from "./collector.ts"
 
-const program = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
-
-interface SentSpan {
-  readonly traceId: string
-  readonly spanId: string
-  readonly parentSpanId: string | undefined
-  readonly name: string
-  readonly startTimeUnixNano: string
-  readonly endTimeUnixNano: string
-  readonly status: { readonly code: number; readonly message?: string }
-}
-
-interface Post {
-  readonly url: string | undefined
-  readonly headers: http.IncomingHttpHeaders
-  readonly body: Buffer
-}
-
-const posts: Array<Post> = []
-const sink = http.createServer((request, response) => {
-  const pieces: Array<Buffer> = []
-  request.on("data", (piece: Buffer) => pieces.push(piece))
-  request.on("end", () => {
-    posts.push({ url: request.url, headers: request.headers, body: Buffer.concat(pieces) })
-    response.setHeader("content-type", "application/json").end("{}")
-  })
-})
+const collector = new Collector()
+const scratch = new Scratch()
+const { posts } = collector
+const json = () => collector.json
+const sent = () => collector.spans
+const yix = scratch.yix.bind(scratch)
+const { directory } = scratch
 /** Takes connections and never answers. */
 const silent = http.createServer(() => {})
 const addressOf = (server: http.Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
-let directory = ""
 beforeAll(async () => {
-  directory = fs.mkdtempSync(path.join(os.tmpdir(), "yix-traces-"))
-  fs.mkdirSync(path.join(directory, "home"))
-  fs.writeFileSync(path.join(directory, "e.nix"), expression)
-  for (const server of [sink, silent]) await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening))
+  scratch.file("e.nix", expression)
+  await collector.listen()
+  await new Promise<void>((listening) => silent.listen(0, "127.0.0.1", listening))
 })
 afterAll(() => {
-  for (const server of [sink, silent]) {
-    server.closeAllConnections()
-    server.close()
-  }
-  fs.chmodSync(directory, 0o700)
-  removeTree(directory)
+  collector.close()
+  silent.closeAllConnections()
+  silent.close()
+  scratch.remove()
 })
-
-/** Store trees are read-only. */
-const removeTree = (at: string): void => {
-  if (!fs.lstatSync(at).isDirectory()) return
-  fs.chmodSync(at, 0o700)
-  for (const name of fs.readdirSync(at)) removeTree(path.join(at, name))
-  fs.rmSync(at, { recursive: true, force: true })
-}
 
 const expression = `{ salt, script ? "echo '\\"\${salt}\\"' > $out" }:
 let
@@ -73,31 +39,6 @@ let
   right = sh "right" "echo \${salt} > $out";
 in sh "top" "read x < \${left}; read y < \${right}; echo \${import (sh "imported" script)} $x $y > $out"
 `
-
-interface Ran {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-  readonly milliseconds: number
-}
-
-const yix = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}, onErr: (stop: () => void) => void = () => {}) =>
-  new Promise<Ran>((ended) => {
-    const since = Date.now()
-    const child = spawn(process.execPath, [program, ...args], {
-      cwd: directory,
-      env: { PATH: process.env["PATH"], HOME: path.join(directory, "home"), ...env },
-      stdio: ["ignore", "pipe", "pipe"]
-    })
-    let out = ""
-    let err = ""
-    child.stdout.on("data", (piece: Buffer) => (out += piece.toString()))
-    child.stderr.on("data", (piece: Buffer) => {
-      err += piece.toString()
-      onErr(() => child.kill("SIGINT"))
-    })
-    child.on("close", (code) => ended({ code, out, err, milliseconds: Date.now() - since }))
-  })
 
 /** Asks another process over gRPC for a path, in a span of the caller's trace; that process is then interrupted. */
 const askAcross = (address: string) =>
@@ -108,38 +49,6 @@ const askAcross = (address: string) =>
   }).pipe(Effect.withSpan("asking"), Effect.provide(GrpcPathInfos.layer(address)), Effect.scoped)
 
 const build = (salt: string, ...more: ReadonlyArray<string>) => ["build", "e.nix", "--argstr", "salt", salt, "--no-out-link", ...more]
-
-const json = () => ({ OTEL_EXPORTER_OTLP_ENDPOINT: addressOf(sink), OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" })
-
-const sent = (): ReadonlyArray<SentSpan> =>
-  posts.flatMap(({ body }) =>
-    (
-      JSON.parse(body.toString()) as {
-        readonly resourceSpans: ReadonlyArray<{ readonly scopeSpans: ReadonlyArray<{ readonly spans: ReadonlyArray<SentSpan> }> }>
-      }
-    ).resourceSpans.flatMap((resource) => resource.scopeSpans.flatMap((scope) => scope.spans))
-  )
-
-const traceId = "0af7651916cd43dd8448eb211c80319c"
-const caller = "b7ad6b7169203331"
-
-/** One trace, and every span but the one below the caller's has its parent in it. */
-const assertConnected = (spans: ReadonlyArray<SentSpan>, root: string, above: string | undefined): void => {
-  assert.strictEqual(new Set(spans.map((span) => span.traceId)).size, 1)
-  const ids = new Set(spans.map((span) => span.spanId))
-  assert.strictEqual(ids.size, spans.length)
-  const roots = spans.filter((span) => span.parentSpanId === undefined || !ids.has(span.parentSpanId))
-  assert.deepStrictEqual(
-    roots.map((span) => ({ name: span.name, parent: span.parentSpanId })),
-    [{ name: root, parent: above }]
-  )
-}
-
-/** The names from a span up to the root. */
-const ancestry = (spans: ReadonlyArray<SentSpan>, span: SentSpan): ReadonlyArray<string> => {
-  const parent = spans.find(({ spanId }) => spanId === span.parentSpanId)
-  return [span.name, ...(parent === undefined ? [] : ancestry(spans, parent))]
-}
 
 describe("traces over OTLP", { timeout: 120_000 }, () => {
   it("are one connected trace of a build with an import from a derivation, below the caller's span", async () => {
@@ -200,7 +109,7 @@ describe("traces over OTLP", { timeout: 120_000 }, () => {
 
   it("are protobuf unless JSON is asked for", async () => {
     posts.length = 0
-    const run = await yix(["eval", "-E", "1"], { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${addressOf(sink)}/own` })
+    const run = await yix(["eval", "-E", "1"], { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.address}/own` })
     assert.strictEqual(run.code, 0, run.err)
     assert.deepStrictEqual(
       posts.map((post) => [post.url, post.headers["content-type"]]),
@@ -241,7 +150,7 @@ describe("traces over OTLP", { timeout: 120_000 }, () => {
   it("are left alone, with a warning, where the environment cannot be followed", async () => {
     for (const env of [
       { OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4317" },
-      { OTEL_EXPORTER_OTLP_ENDPOINT: addressOf(sink), OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }
+      { OTEL_EXPORTER_OTLP_ENDPOINT: collector.address, OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }
     ]) {
       const run = await yix(["eval", "-E", "1"], env)
       assert.deepStrictEqual([run.code, run.out], [0, "1\n"])
