@@ -2,10 +2,9 @@
  * The `config.json` of an OCI bundle (OCI runtime specification 1.0.2) for a build's layout. Pure.
  *
  * The container has every namespace but a user's (whoever starts the runtime has made that), the layout as its file system, and no cgroup of its own. Its process is a program
- * that becomes the builder: JSON is UTF-8, and the builder's arguments and environment are any bytes.
+ * that becomes the builder and filters its system calls: JSON is UTF-8, and the builder's arguments and environment are any bytes.
  */
 import { type ByteString, fromUnicode, toUnicode } from "../nix/Bytes.ts"
-import type { Seccomp } from "./OciSeccomp.ts"
 import { devices, type SandboxLayout } from "./SandboxLayout.ts"
 
 export interface OciMount {
@@ -33,7 +32,6 @@ export interface OciConfig {
   readonly mounts: ReadonlyArray<OciMount>
   readonly linux: {
     readonly namespaces: ReadonlyArray<{ readonly type: string }>
-    readonly seccomp?: Seccomp
   }
 }
 
@@ -49,7 +47,6 @@ export interface OciConfigInput {
   /** The host's network instead of one of its own. */
   readonly network: boolean
   readonly cgroupNamespace: boolean
-  readonly seccomp: Seccomp | undefined
   /** Options that a mount of this path of the host must have, since its file system has them: `noexec`, `nosuid` … */
   readonly inherited: (source: ByteString) => ReadonlyArray<string>
   /** Which of the devices the host has. */
@@ -64,7 +61,7 @@ const unwritable = (paths: ReadonlyArray<ByteString>): ByteString | undefined =>
 
 /** The configuration; a text says why there is none. */
 export const ociConfig = (input: OciConfigInput): OciConfig | string => {
-  const { layout, network, seccomp } = input
+  const { layout, network } = input
   const tree = fromUnicode(layout.tree)
   const wrong = unwritable([tree, input.workingDir, ...layout.areas.map(({ inside }) => inside), ...layout.mounts.flatMap(Object.values)])
   if (wrong !== undefined) return `the path '${toUnicode(wrong)}' is not UTF-8, and an OCI configuration cannot hold it`
@@ -112,8 +109,7 @@ export const ociConfig = (input: OciConfigInput): OciConfig | string => {
     linux: {
       namespaces: [...["pid", "mount", "ipc", "uts"], ...(network ? [] : ["network"]), ...(input.cgroupNamespace ? ["cgroup"] : [])].map(
         (type) => ({ type })
-      ),
-      ...(seccomp === undefined ? {} : { seccomp })
+      )
     }
   }
 }

@@ -246,22 +246,16 @@ export const detect = (options: SandboxOptions): Effect.Effect<Sandbox, BuildErr
       if (unshare === undefined) attempts.push({ driver: "oci", reason: "'unshare' is not installed" })
       if (runtime !== undefined && unshare !== undefined) {
         const kind = runtimeKind(runtime)
-        const oci = (changesUser: boolean, userNamespace: boolean, seccomp: boolean): Way => ({
+        const oci = (changesUser: boolean, userNamespace: boolean): Way => ({
           driver: "oci",
           changesUser,
           userNamespace,
-          launch: (request, layout, identity, context) =>
-            launchOci({ program: runtime, kind, unshare, seccomp }, request, layout, identity, context)
+          launch: (request, layout, identity, context) => launchOci({ program: runtime, kind, unshare }, request, layout, identity, context)
         })
         for (const changesUser of userChanges()) {
-          for (const userNamespace of [true, false]) {
-            if (userNamespace ? options.userNamespaces === false : !changesUser) continue
-            const before = attempts.length
-            if (yield* tryWay(oci(changesUser, userNamespace, true))) return sandboxBy(oci(changesUser, userNamespace, true))
-            // A runtime or a kernel without filters: modes that a store cannot hold are then refused when outputs are inspected.
-            if (!attempts.slice(before).some(({ reason }) => /seccomp/i.test(reason))) continue
-            if (yield* tryWay(oci(changesUser, userNamespace, false))) return sandboxBy(oci(changesUser, userNamespace, false))
-          }
+          const withNamespace = options.userNamespaces !== false
+          if (withNamespace && (yield* tryWay(oci(changesUser, true)))) return sandboxBy(oci(changesUser, true))
+          if (changesUser && (yield* tryWay(oci(true, false)))) return sandboxBy(oci(true, false))
         }
       }
       return yield* unavailable(attempts, advise(missing, options.scratchRoot))

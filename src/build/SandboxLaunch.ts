@@ -6,7 +6,8 @@ import { type ByteString, fromBytes } from "../nix/Bytes.ts"
 import type { BuildRequest } from "./BuildRequest.ts"
 import { bind, flagsAt, noDev, noSuid, readMountPoints, readOnly, remount } from "./MountFlags.ts"
 import { type BuildIdentity, hostPath, type SandboxLayout } from "./SandboxLayout.ts"
-import { startedReport, statusDescriptor, type Syscall } from "./SyscallProgram.ts"
+import { syscallFilter } from "./SyscallFilter.ts"
+import { type Architecture, startedReport, statusDescriptor, type Syscall } from "./SyscallProgram.ts"
 
 export type DriverName = "bubblewrap" | "util-linux" | "oci"
 
@@ -42,6 +43,8 @@ export interface LaunchContext {
 const setDeathSignal = 1
 const setDumpable = 4
 const setNoNewPrivileges = 38
+const setSeccomp = 22
+const byFilter = 2
 const sigkill = 9
 const coreLimit = 4
 const setDescriptorFlags = 2
@@ -53,7 +56,7 @@ const relativeToHere = -100
 /** The process gets SIGKILL when its parent dies. Forgotten by the kernel when ids change, so to be repeated then. */
 export const dieWithParent: Syscall = { name: "prctl", arguments: [setDeathSignal, sigkill, 0, 0, 0], purpose: "binding its life to ours" }
 export const becomeDumpable: Syscall = { name: "prctl", arguments: [setDumpable, 1, 0, 0, 0], purpose: "opening its own /proc files" }
-export const noNewPrivileges: Syscall = { name: "prctl", arguments: [setNoNewPrivileges, 1, 0, 0, 0], purpose: "giving up new privileges" }
+const noNewPrivileges: Syscall = { name: "prctl", arguments: [setNoNewPrivileges, 1, 0, 0, 0], purpose: "giving up new privileges" }
 
 /** Descriptors that the programs use: standard ones, reports (3), input or the log (4), the last program (5). */
 export const usedDescriptors = 6
@@ -94,12 +97,22 @@ export const execute = (
   purpose: string
 ): Syscall => ({ name: "execve", arguments: [path, { strings: args }, { strings: environment }], purpose })
 
+/** For processes without new privileges. A kernel without filters does without: modes that a store cannot hold are then refused when outputs are inspected. */
+const filterCalls = (): Syscall => ({
+  name: "prctl",
+  arguments: [setSeccomp, byFilter, { filter: syscallFilter(process.arch as Architecture) }],
+  mayFail: true,
+  purpose: "filtering system calls"
+})
+
 /** The last calls of the last program: says that all is ready and becomes the builder, whose `$0` is the last part of its path, as in Nix. */
 export const becomeBuilder = (request: BuildRequest): ReadonlyArray<Syscall> => {
   const [builder = "", ...args] = request.commandArgs
   const report = startedReport()
   const purpose = "hiding our descriptors from the builder"
   return [
+    noNewPrivileges,
+    filterCalls(),
     { name: "write", arguments: [statusDescriptor, report, report.length], purpose: "reporting the start" },
     { name: "close", arguments: [heldDescriptor], mayFail: true, purpose },
     { name: "close", arguments: [inputDescriptor], mayFail: true, purpose },

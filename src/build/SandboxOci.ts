@@ -15,7 +15,6 @@ import { type ByteString, fromUnicode, toBytes } from "../nix/Bytes.ts"
 import type { BuildRequest } from "./BuildRequest.ts"
 import { bind, cgroupMountPoints, flagsAt, optionsOf, readMountPoints, readOnly, remount } from "./MountFlags.ts"
 import { ociConfig } from "./OciConfig.ts"
-import { seccompFor } from "./OciSeccomp.ts"
 import type { BuildIdentity, SandboxLayout } from "./SandboxLayout.ts"
 import {
   becomeBuilder,
@@ -26,7 +25,6 @@ import {
   inputDescriptor,
   type Launch,
   type LaunchContext,
-  noNewPrivileges,
   resolved,
   toolEnvironment,
   usedDescriptors
@@ -39,8 +37,6 @@ export interface OciRuntime {
   /** Which command line it has. */
   readonly kind: "runc" | "crun"
   readonly unshare: string
-  /** Whether containers get a filter of system calls. */
-  readonly seccomp: boolean
 }
 
 /** The runtime's arguments. Standard descriptors come first, the rest is to be handed on. */
@@ -102,7 +98,6 @@ export const launchOci = (
     workingDir: request.workingDir,
     network: request.constraints.networkAccess,
     cgroupNamespace: existsSync("/proc/self/ns/cgroup"),
-    seccomp: runtime.seccomp ? seccompFor(process.arch) : undefined,
     inherited: (source) => optionsOf(flagsAt(mountPoints, resolved(source))),
     hasDevice: (name) => existsSync(`/dev/${name}`)
   })
@@ -136,7 +131,7 @@ export const launchOci = (
           )
         ]
       },
-      { name: "become", calls: [...standardDescriptors(), ...enterUserNamespace(identity), noNewPrivileges, ...becomeBuilder(request)] }
+      { name: "become", calls: [...standardDescriptors(), ...enterUserNamespace(identity), ...becomeBuilder(request)] }
     ],
     files: [{ name: "config.json", contents: toBytes(fromUnicode(JSON.stringify(config))) }],
     input: undefined,

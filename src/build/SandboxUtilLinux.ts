@@ -24,7 +24,6 @@ import {
   type Launch,
   type LaunchContext,
   mountReadOnly,
-  noNewPrivileges,
   toolEnvironment
 } from "./SandboxLaunch.ts"
 import type { Syscall } from "./SyscallProgram.ts"
@@ -95,7 +94,6 @@ const insideCalls = (request: BuildRequest, layout: SandboxLayout, identity: Bui
     ...(identity.host === undefined ? [] : changeIds(identity.host.uid, identity.host.gid)),
     ...enterUserNamespace(identity),
     ...(identity.userNamespace ? [dieWithParent] : []),
-    noNewPrivileges,
     { name: "setsid", arguments: [], mayFail: true, purpose: "leaving the terminal" },
     { name: "chdir", arguments: [`/${request.workingDir}`], purpose: `entering /${request.workingDir}` },
     ...becomeBuilder(request)

@@ -12,6 +12,7 @@
  * Formats: ELF64 (System V gABI), system call tables and conventions of Linux on x86-64 and arm64. Pure: gives bytes.
  */
 import { type ByteString, toBytes } from "../nix/Bytes.ts"
+import { instructionSize } from "./SyscallFilter.ts"
 
 export type Architecture = "x64" | "arm64"
 
@@ -78,12 +79,16 @@ const numbers = {
 
 export type SyscallName = keyof (typeof numbers)["x64"]
 
-/** A constant to pass: a number, a byte string (passed as address of it and a NUL), bytes, a list of strings (argv, envp), or what the last `keep` call gave. */
+/**
+ * A constant to pass: a number, a byte string (passed as address of it and a NUL), bytes, a list of strings (argv, envp), a filter of system calls (`struct sock_fprog`), or what
+ * the last `keep` call gave.
+ */
 export type Argument =
   | number
   | ByteString
   | Uint8Array
   | { readonly strings: ReadonlyArray<ByteString> }
+  | { readonly filter: Uint8Array }
   /** Only as first argument. */
   | "kept result"
 
@@ -203,6 +208,15 @@ class Data {
       this.#bytes.align()
       const address = this.#address
       this.#bytes.bytes(argument)
+      return address
+    }
+    if ("filter" in argument) {
+      // How many instructions, and where.
+      const instructions = this.value(argument.filter)
+      this.#bytes.align()
+      const address = this.#address
+      this.#bytes.long(argument.filter.length / instructionSize)
+      this.#bytes.long(instructions)
       return address
     }
     // A table of addresses that ends with a zero, as argv and envp are.

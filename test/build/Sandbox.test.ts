@@ -261,6 +261,18 @@ describe.each(ways)("a sandbox by $driver as $as $namespaces", ({ driver, as, na
       )
   })
 
+  test("refuses modes and attributes that a store cannot hold, and nothing else", async () => {
+    const number = { x64: 188, arm64: 5 }[process.arch as "x64"]
+    const perl = `my ($p, $n, $v) = ("plain", "user.x", "v"); print syscall(${number}, $p, $n, $v, 1, 0) . " " . ($!{EOPNOTSUPP} ? "ENOTSUP" : $!) . "\n"`
+    const { log } = await succeed(
+      `: > plain; for mode in 4755 2755 6755 u+s g+s; do chmod $mode plain 2>/dev/null && echo "got $mode"; done
+      for mode in 755 1777 600 a-w; do chmod $mode plain || echo "no $mode"; done
+      mkdir -m 1755 sticky; perl -MErrno -e "$perl"; grep ^Seccomp: /proc/self/status | tr -d '\t'`,
+      { environment: { perl } }
+    )
+    assert.deepStrictEqual(log.split("\n"), ["-1 ENOTSUP", "Seccomp:2", ""])
+  })
+
   test("hands on no descriptors but input, output and error, and these are a null device and a real pipe", async () => {
     const { log } = await succeed(
       "ls /proc/1/fd; readlink /proc/1/fd/0; echo to-stderr > /dev/stderr; [ -p /dev/stdout ] && echo pipe; read x || echo empty"
