@@ -54,13 +54,15 @@ describe.skipIf(runtime === undefined)("a configuration with the OCI builder", {
       withShell(
         world.mark,
         `let
-          slow = name: attributes: shell name attributes ": > ${world.mark}-scratch; ( pause 9000 ) & pause 50; echo \${name} > $out";
+          slow = name: attributes: shell name attributes ": > ${world.mark}-scratch; ( pause 9000 ) & pause 100; echo \${name} > $out";
         in shell "whole" { parts = map (n: slow "part-\${toString n}" { }) [ 1 2 3 4 ]; } "echo made > $out"`
       )
     )
-    for (let round = 0; round < 5; round++) {
-      const moment = 250 + Math.random() * 1200
+    for (let round = 0; round < 4; round++) {
+      const moment = Math.random() * 600
       const { child, run } = world.start(["build", "--config", config, "--no-out-link", "-f", file])
+      // From the start of the first build on.
+      await new Promise<void>((resolve) => child.stderr!.on("data", (bytes: Buffer) => bytes.includes("part-") && resolve()))
       const timer = setTimeout(() => child.kill("SIGKILL"), moment)
       await run
       clearTimeout(timer)
