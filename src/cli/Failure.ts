@@ -40,5 +40,7 @@ const linesOf = (error: unknown, told: Set<unknown>): Array<string> => {
     return sorted.flatMap((failure) => linesOf(failure, told))
   }
   const roots = error instanceof DependencyFailed ? error.roots.flatMap((root) => linesOf(root, told)) : []
-  return [...roots, `error: ${error instanceof Error ? error.message : String(error)}`]
+  const message = error instanceof Error ? error.message : String(error)
+  // Where a trace comes first, nothing stands beside the label.
+  return [...roots, message.startsWith("\n") ? `error:${message}` : `error: ${message}`]
 }

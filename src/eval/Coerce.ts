@@ -9,6 +9,8 @@ import { call } from "./Call.ts"
 import { describe } from "./Describe.ts"
 import { formatFixed } from "../lang/Floats.ts"
 import { ask, batch, force } from "./Force.ts"
+import { enterCall } from "./LambdaCode.ts"
+import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
 import { baseName } from "./Paths.ts"
 import { printShort } from "./Print.ts"
@@ -62,10 +64,12 @@ export const coerceToText = (
   }
   if (v instanceof AttributeSet) {
     const convert = v.get(Names.toString)
-    if (convert !== undefined) return coerceToText(call(convert, v), context, coercion, copy)
-    const outPath = v.get(Names.outPath)
-    if (outPath === undefined) throw noCoercion(v)
-    return coerceToText(outPath, context, coercion, copy)
+    const inner = convert === undefined ? v.get(Names.outPath) : call(convert, v)
+    if (inner === undefined) throw noCoercion(v)
+    enterCall()
+    const text = coerceToText(inner, context, coercion, copy)
+    machine.depth--
+    return text
   }
   if (coercion === Coercion.More) {
     if (v === null || v === false) return ""
@@ -75,6 +79,7 @@ export const coerceToText = (
     if (Array.isArray(v)) {
       const texts: Array<ByteString> = Array.from({ length: v.length })
       const contexts: Array<Set<string>> = []
+      enterCall()
       batch(v.length, (i) => {
         const own = new Set<string>()
         try {
@@ -84,6 +89,7 @@ export const coerceToText = (
         }
         contexts[i] = own
       })
+      machine.depth--
       let text = ""
       for (let i = 0; i < v.length; i++) {
         for (const element of contexts[i] as Set<string>) context.add(element)

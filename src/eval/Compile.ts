@@ -267,15 +267,23 @@ const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => 
     }
     case Kind.Not: {
       const operand = child(3)
+      const at = unit.position(unit.cell(node, 3))
       return (env) => {
         const v = operand.run(env)
         if (typeof v === "boolean") return !v
-        throw mismatch("a Boolean", v, position).during("in the argument of the not operator", position)
+        throw mismatch("a Boolean", v, at).during("in the argument of '!'", at)
       }
     }
     case Kind.Negate: {
       const operand = child(3)
-      return (env) => negate(operand.run(env))
+      return (env) => {
+        const v = operand.run(env)
+        try {
+          return negate(v)
+        } catch (error) {
+          throw inBuiltin("sub", error, position)
+        }
+      }
     }
   }
   throw new NixError("eval", `unknown syntax node ${kind}`, position)
@@ -291,7 +299,11 @@ const explainEquality = (unit: Unit, node: number, scope: Scope | null): ((env: 
 const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: number): ((env: Env) => Value) => {
   const framed = (error: unknown, f: Value): unknown => {
     if (error instanceof NixError) {
-      if (f instanceof Lambda) {
+      if (error.position === 0 && error.kind === "stack-overflow" && error.trace.length === 0) error.position = position
+      else if (f instanceof Lambda) {
+        if (error.trace.length === 0 && error.kind === "missing-argument" && error.position === f.code.position) {
+          return error.during("from call site", position)
+        }
         const name = f.code.displayName
         error.during(name === "anonymous lambda" ? "while calling anonymous lambda" : `while calling '${name}'`, f.code.position)
         error.during("from call site", position)
@@ -327,7 +339,7 @@ const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: number):
 }
 
 const interpolation = (parts: ReadonlyArray<Code>, unit: Unit, node: number): ((env: Env) => Value) => {
-  const place = (i: number): number => unit.position(unit.nodes[node + 4 + i] as number)
+  const place = (i: number): number => unit.base + (unit.nodes[node + 4 + parts.length + i] as number)
   const part = (env: Env, i: number): ByteString | ContextString => {
     const code = parts[i] as Code
     if (code.how === Delay.Constant && typeof code.payload === "string") return code.payload
@@ -389,7 +401,14 @@ const pathInterpolation = (unit: Unit, node: number, scope: Scope | null): ((env
 const add = (a: Value, b: Value, position: number): Value => {
   if (typeof a === "string" && typeof b === "string") return a + b
   if (typeof a === "number" || a instanceof NixFloat || typeof a === "bigint") {
-    if (typeof b === "number" || b instanceof NixFloat || typeof b === "bigint") return addNumbers(a, b)
+    if (typeof b === "number" || b instanceof NixFloat || typeof b === "bigint") {
+      try {
+        return addNumbers(a, b)
+      } catch (error) {
+        if (error instanceof NixError) error.position = position
+        throw error
+      }
+    }
     throw new NixError("type", `cannot add ${describe(b)} to ${a instanceof NixFloat ? "a float" : "an integer"}`, position)
   }
   try {
@@ -413,13 +432,34 @@ const boolean = (value: Value, position: number, where: string): boolean => {
   throw mismatch("a Boolean", value, position).during(where, position)
 }
 
-const set = (value: Value, side: string): AttributeSet => {
+const set = (value: Value, position: number, side: string): AttributeSet => {
   if (value instanceof AttributeSet) return value
-  throw mismatch("a set", value).during(`in the ${side} operand of the update (//) operator`, 0)
+  throw mismatch("a set", value, position).during(`in the ${side} operand of '//'`, position)
 }
+
+const list = (value: Value, position: number, side: string): Array<Value> => {
+  if (Array.isArray(value)) return value
+  throw mismatch("a list", value, position).during(`in the ${side} operand of '++'`, position)
+}
+
+/** An operator's error, at its place, as that of the builtin which the operator stands for. */
+const inBuiltin = (name: string, error: unknown, position: number): unknown =>
+  error instanceof NixError ? error.during(`while calling the '${name}' builtin`, position) : error
+
+/** An operator on two values; what it refuses is told with its place. */
+const placed =
+  (name: string, apply: (a: Value, b: Value) => Value, position: number) =>
+  (a: Value, b: Value): Value => {
+    try {
+      return apply(a, b)
+    } catch (error) {
+      throw inBuiltin(name, error, position)
+    }
+  }
 
 const binary = (unit: Unit, node: number, kind: number, left: Code, right: Code): ((env: Env) => Value) => {
   const position = unit.position(node)
+  const leftAt = unit.position(unit.cell(node, 3))
   const at = unit.position(unit.cell(node, 4))
   /** Both operands as a batch; no batch is needed where one of them can't ask for anything. */
   const strict = (then: (a: Value, b: Value) => Value): ((env: Env) => Value) =>
@@ -432,7 +472,7 @@ const binary = (unit: Unit, node: number, kind: number, left: Code, right: Code)
     try {
       return then(a, b)
     } catch (error) {
-      throw error instanceof NixError ? error.during("while calling the 'lessThan' builtin", position) : error
+      throw inBuiltin("lessThan", error, position)
     }
   }
   switch (kind) {
@@ -450,35 +490,32 @@ const binary = (unit: Unit, node: number, kind: number, left: Code, right: Code)
       return compared((a, b) => !less(a, b))
     case Kind.And:
       return (env) =>
-        boolean(left.run(env), position, "in the left operand of the AND (&&) operator") &&
-        boolean(right.run(env), position, "in the right operand of the AND (&&) operator")
+        boolean(left.run(env), leftAt, "in the left operand of '&&'") && boolean(right.run(env), at, "in the right operand of '&&'")
     case Kind.Or:
       return (env) =>
-        boolean(left.run(env), position, "in the left operand of the OR (||) operator") ||
-        boolean(right.run(env), position, "in the right operand of the OR (||) operator")
+        boolean(left.run(env), leftAt, "in the left operand of '||'") || boolean(right.run(env), at, "in the right operand of '||'")
     case Kind.Implies:
       return (env) =>
-        !boolean(left.run(env), position, "in the left operand of the IMPL (->) operator") ||
-        boolean(right.run(env), position, "in the right operand of the IMPL (->) operator")
+        !boolean(left.run(env), leftAt, "in the left operand of '->'") || boolean(right.run(env), at, "in the right operand of '->'")
     case Kind.Update:
       return (env) => {
-        const a = set(left.run(env), "left")
-        return update(a, set(right.run(env), "right"))
+        const a = set(left.run(env), leftAt, "left")
+        return update(a, set(right.run(env), at, "right"))
       }
     case Kind.Concat:
-      return strict((a, b) => {
-        if (!Array.isArray(a)) throw mismatch("a list", a).during("while evaluating one of the elements to concatenate", position)
-        if (!Array.isArray(b)) throw mismatch("a list", b).during("while evaluating one of the elements to concatenate", position)
+      return strict((x, y) => {
+        const a = list(x, leftAt, "left")
+        const b = list(y, at, "right")
         return a.length === 0 ? b : b.length === 0 ? a : a.concat(b)
       })
     case Kind.Add:
       return strict((a, b) => add(a, b, at))
     case Kind.Subtract:
-      return strict(subtract)
+      return strict(placed("sub", subtract, position))
     case Kind.Multiply:
-      return strict(multiply)
+      return strict(placed("mul", multiply, position))
     case Kind.Divide:
-      return strict(divide)
+      return strict(placed("div", divide, position))
   }
   throw new NixError("eval", `unknown operator ${kind}`, position)
 }

@@ -64,7 +64,7 @@ const labelled = (code: Code, symbol: SymbolId, position: Position): Code => {
     try {
       return code.run(env)
     } catch (error) {
-      throw error instanceof NixError ? error.during(`while evaluating the attribute '${nameOf(symbol)}'`, position) : error
+      throw error instanceof NixError ? error.ofBinding(`while evaluating the attribute '${nameOf(symbol)}'`, position) : error
     }
   })
 }

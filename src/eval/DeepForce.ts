@@ -17,7 +17,7 @@ export const inAttribute = (set: AttributeSet, slot: number, body: () => void): 
     body()
   } catch (error) {
     throw error instanceof NixError
-      ? error.during(`while evaluating the attribute '${nameOf(set.shape.symbols[slot] as number)}'`, set.positions[slot] ?? 0)
+      ? error.ofPart(`while evaluating the attribute '${nameOf(set.shape.symbols[slot] as number)}'`, set.positions[slot] ?? 0)
       : error
   }
 }

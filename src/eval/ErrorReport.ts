@@ -10,7 +10,7 @@ import type { NixError } from "./NixError.ts"
 /** What a renderer needs to show an error. */
 export const reportError = (machine: Machine, error: NixError): Diagnostic => {
   const trace = error.trace
-    .map((frame) => ({ message: frame.text, span: machine.positions.span(frame.position) }))
+    .map((frame) => ({ message: frame.text, span: machine.positions.span(frame.position), always: frame.always === true }))
     .filter((frame) => frame.message !== "")
     .reverse()
   if (error.diagnostic instanceof ParseError) return { ...diagnose(error.diagnostic), trace }

@@ -132,12 +132,22 @@ const unwindThunk = (m: Machine, thunk: Thunk, code: Code, error: unknown, shown
     const again = code instanceof SuspendedCode ? code : undefined
     thunk.code = new SuspendedCode(again?.code ?? code, m.blockedOn, linesSince(m, shown, again?.lines ?? noLines))
   } else if (error instanceof NixError && error.kind !== "io") {
+    if (error.kind === "infinite-recursion") nameCycle(thunk, code, error)
     if (code !== blackHole) {
       thunk.code = new FailedCode(error)
       thunk.env = null
     }
   } else {
     thunk.code = code
+  }
+}
+
+/** Says where a cycle begins: outside of the thunk that was forced while it was being forced. */
+const nameCycle = (thunk: Thunk, code: Code, error: NixError): void => {
+  if (code === blackHole) error.cycle ??= thunk
+  else if (error.cycle === thunk) {
+    error.cycle = undefined
+    error.always("entering the infinite recursion", 0)
   }
 }
 

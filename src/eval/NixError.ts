@@ -26,9 +26,12 @@ export type NixErrorKind =
 export interface TraceFrame {
   readonly text: ByteString
   readonly position: Position
+  /** Shown however short the trace is cut: somebody wrote it for the reader. */
+  readonly always?: boolean
 }
 
-const traceLimit = 2000
+/** Frames kept: more than calls can nest by default, since the outermost, which come last, are the user's own. */
+const traceLimit = 200_000
 
 export class NixError {
   readonly kind: NixErrorKind
@@ -40,6 +43,10 @@ export class NixError {
   suggestions: ReadonlyArray<ByteString> = []
   /** The exit code that a failed build or fetch asks for. */
   exitCode: number | undefined = undefined
+  /** The thunk whose evaluation needed itself. */
+  cycle: object | undefined = undefined
+  /** How long the trace was when a binding's own frame was added last: whoever forces the binding need not say it again. */
+  #named = 0
   /** A diagnostic of the parser, already placed. */
   diagnostic: unknown = undefined
 
@@ -53,6 +60,24 @@ export class NixError {
   during(text: ByteString, position: Position): this {
     if (this.trace.length < traceLimit) this.trace.push({ text, position })
     return this
+  }
+
+  /** A frame that is never cut off. */
+  always(text: ByteString, position: Position): this {
+    if (this.trace.length < traceLimit) this.trace.push({ text, position, always: true })
+    return this
+  }
+
+  /** The frame of a binding, added by the binding itself. */
+  ofBinding(text: ByteString, position: Position): this {
+    this.during(text, position)
+    this.#named = this.trace.length
+    return this
+  }
+
+  /** The same frame, added by what goes through the parts of a value; not twice. */
+  ofPart(text: ByteString, position: Position): this {
+    return this.#named === this.trace.length && this.trace.at(-1)?.text === text ? this : this.during(text, position)
   }
 
   /** `builtins.tryEval` catches `throw` and failed assertions, nothing else. */

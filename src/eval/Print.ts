@@ -6,6 +6,8 @@ import type { ByteString } from "../nix/Bytes.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import { Delay } from "./Code.ts"
 import { formatFloat } from "../lang/Floats.ts"
+import { enterCall } from "./LambdaCode.ts"
+import { machine } from "./Machine.ts"
 import { describePosition } from "./PositionSet.ts"
 import { Names, nameOf, symbol } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
@@ -44,6 +46,7 @@ export const printValue = (value: Value): ByteString => {
         if (seen.has(v)) return void out.push(mark("repeated"))
         seen.add(v)
       }
+      enterCall()
       out.push("{ ")
       for (const slot of v.shape.nameOrder) {
         out.push(printName(nameOf(v.shape.symbols[slot] as number)), " = ")
@@ -52,17 +55,20 @@ export const printValue = (value: Value): ByteString => {
         out.push("; ")
       }
       out.push("}")
+      machine.depth--
     } else if (Array.isArray(v)) {
       if (v.length > 0 && !root) {
         if (seen.has(cell as object)) return void out.push(mark("repeated"))
         seen.add(cell as object)
       }
+      enterCall()
       out.push("[ ")
       for (const element of v) {
         print(element)
         out.push(" ")
       }
       out.push("]")
+      machine.depth--
     } else if (v instanceof Lambda) out.push("<LAMBDA>")
     else if (v instanceof Builtin) out.push("<PRIMOP>")
     else out.push("<PRIMOP-APP>")

@@ -16,6 +16,8 @@ import type { Span } from "./Syntax.ts"
 export interface Frame {
   readonly message: ByteString
   readonly span?: Span | undefined
+  /** Shown even where the trace is cut. */
+  readonly always?: boolean
 }
 
 /** One message for people. */
@@ -136,7 +138,7 @@ const traceLines = (trace: ReadonlyArray<Frame>, showTrace: boolean, palette: Pa
     if (frame.message === "") continue
     if (!showTrace && shown > shortTrace) {
       cut = true
-      break
+      if (frame.always !== true) continue
     }
     const key = frameKey(frame)
     if (seen.has(key)) {

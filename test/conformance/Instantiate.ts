@@ -119,7 +119,7 @@ export const evaluate = (job: EvaluationJob): Effect.Effect<Ran, never, Evaluato
     if (Result.isFailure(result)) {
       const error = result.failure
       return error._tag === "EvaluationFailed"
-        ? { ok: false, output: "", report: `error: ${error.rendered}` }
+        ? { ok: false, output: "", report: `error: ${error.rendered}`.replace(/^error: \n/, "error:\n") }
         : { ok: false, output: "", report: `crash: no answer within ${limit} s` }
     }
     return { ok: true, output: result.success._tag === "Values" ? toUnicode(result.success.texts.join("\n")) : "", report: "" }

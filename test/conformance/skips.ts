@@ -1,15 +1,11 @@
 /**
  * Cases of the language suites that are not expected to pass, each with its reason. The script fails when one of them passes, so that the list stays true.
  */
-const noFlakes = "flake references are not there yet"
 const snixStricter = "Snix checks the name of a placeholder; Nix 2.34.8 does not, and neither does yix"
 const snixEager = "Snix applies the function of map and genList when its list is made; Nix 2.34.8 fails this case as yix does"
 const snixCatches = "Snix calls functions with an error inside earlier than Nix 2.34.8, which fails this case as yix does"
 
 export const skips: Readonly<Record<string, string>> = {
-  "nix/eval-okay-flake-ref-to-string": noFlakes,
-  "nix/eval-okay-parse-flake-ref": noFlakes,
-  "snix-glue/eval-okay-parseFlakeRef": noFlakes,
   "snix-nix/eval-okay-tail-call-1": "100 000 nested calls that Snix turns into a loop; Nix 2.34.8 stops at its call depth, as yix does",
   "snix-nix-notyet/eval-okay-path-antiquotation":
     "its expected output names a folder that Snix's own layout does not have; Nix 2.34.8 fails it, too",
@@ -18,7 +14,6 @@ export const skips: Readonly<Record<string, string>> = {
   "snix/eval-okay-builtins-replace-strings-propagate-catchable": snixCatches,
   "snix/eval-okay-builtins-genList-function-strictness": snixEager,
   "snix/eval-okay-builtins-map-function-strictness": snixEager,
-  "snix-notyet/eval-okay-minimal-2.3-builtins": "fetchGit and fetchMercurial are not there yet",
   "snix-glue/eval-fail-placeholder-drv-name": snixStricter,
   "snix-glue/eval-fail-placeholder-empty-name": snixStricter,
   "snix-glue/eval-fail-placeholder-invalid-chars": snixStricter,

@@ -36,7 +36,7 @@ const addErrorContext = (message: Value, value: Value): Value => {
     return force(value)
   } catch (error) {
     if (!(error instanceof NixError)) throw error
-    throw error.during(messageText(message, "while evaluating the error message passed to builtins.addErrorContext", false), 0)
+    throw error.always(messageText(message, "while evaluating the error message passed to builtins.addErrorContext", false), 0)
   }
 }
 

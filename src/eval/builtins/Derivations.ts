@@ -19,7 +19,7 @@ import { Coercion, coerceToText } from "../Coerce.ts"
 import { declaredHash } from "../DeclaredHash.ts"
 import { mismatch } from "../Describe.ts"
 import { contextNotAllowed } from "../Expect.ts"
-import { batch, force } from "../Force.ts"
+import { ask, batch, force } from "../Force.ts"
 import { machine } from "../Machine.ts"
 import { NixError } from "../NixError.ts"
 import { parseContextElement } from "../Realisation.ts"
@@ -175,7 +175,14 @@ const readAttributes = (set: AttributeSet, name: ByteString): Draft => {
     const plain = structured ? structuredText(key, set.at(slot)) : result.text
     if (structured) draft.json.push([key, result.text])
     else draft.env.set(key, result.text)
-    if (plain !== undefined) steer(draft, key, plain, lists.get(s))
+    if (plain === undefined) continue
+    try {
+      steer(draft, key, plain, lists.get(s))
+    } catch (error) {
+      throw error instanceof NixError
+        ? error.during(`while evaluating attribute '${key}' of derivation '${name}'`, set.positions[slot] ?? 0)
+        : error
+    }
   }
   if (!structured && draft.env.has("__json")) {
     machine.print(
@@ -250,6 +257,12 @@ const fixedOutput = (draft: Draft): DerivationOutput => {
   return { path: "", hashAlgorithm: `${draft.recursive ?? ""}${hash.algorithm}`, hash: Base16.encode(hash.digest) }
 }
 
+/** A derivation with all its outputs is an input by its file, which nobody writes in a read-only evaluation: it must be there already, as in Nix. */
+const expectValid = (drvPath: StorePath): void => {
+  if (!machine.settings.readOnly || ask({ _tag: "EnsurePath", path: drvPath }) === true) return
+  throw new NixError("io", `path '${drvPath}' is not valid`)
+}
+
 const inputsOf = (draft: Draft): Pick<Derivation, "inputDerivations" | "inputSources"> => {
   const sources = new Set<StorePath>()
   const derivations = new Map<StorePath, Set<ByteString>>()
@@ -263,6 +276,7 @@ const inputsOf = (draft: Draft): Pick<Derivation, "inputDerivations" | "inputSou
     if (element._tag === "Path") sources.add(element.path)
     else if (element._tag === "Output") want(element.drvPath, [element.output])
     else {
+      expectValid(element.drvPath)
       for (const path of machine.derivations.closure(element.drvPath)) {
         sources.add(path)
         if (isDerivationPath(path)) want(path, machine.derivations.get(path).derivation.outputs.keys())
@@ -295,9 +309,9 @@ const derivationStrict = (argument: Value): Value => {
     return strictly(set, name)
   } catch (error) {
     if (error instanceof DerivationError || error instanceof StorePathError) {
-      throw new NixError("eval", error.message, at).during(`while evaluating derivation '${name}'`, at)
+      throw new NixError("eval", error.message, at).always(`while evaluating derivation '${name}'`, at)
     }
-    throw error instanceof NixError ? error.during(`while evaluating derivation '${name}'`, at) : error
+    throw error instanceof NixError ? error.always(`while evaluating derivation '${name}'`, at) : error
   }
 }
 
