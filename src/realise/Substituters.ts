@@ -61,6 +61,7 @@ export const makeSubstitute = (): Substitute => {
         )
       )
       if (had) return true
+      yield* Effect.logDebug(`'${path}' is not taken from '${substituter.name}'`)
     }
     return false
   })

@@ -128,6 +128,7 @@ export const make = (near: Blobs, far: Blobs, options: NearFarOptions = {}): Blo
         return { at: "far", bytes: yield* Digest.verified("far side", digest, bytes) } as const
       }
       if (stored.success[0] !== digest) return yield* lied(digest, stored.success[0]!)
+      yield* Effect.logTrace(`filled the near side with blob ${digest}`)
       return { at: "near", bytes } as const
     })
 
@@ -137,6 +138,7 @@ export const make = (near: Blobs, far: Blobs, options: NearFarOptions = {}): Blo
       const stored = yield* Effect.result(near.putStream(bytes))
       if (Result.isSuccess(stored)) {
         if (stored.success.digest !== digest) return yield* lied(digest, stored.success.digest)
+        yield* Effect.logTrace(`filled the near side with blob ${digest}`)
         return { at: "near" } as const
       }
       const { failure } = stored

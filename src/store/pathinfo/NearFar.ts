@@ -44,6 +44,7 @@ export const make = (near: PathInfos, far: PathInfos, options: NearFarOptions = 
         (error) => (error instanceof InvalidData ? corrupt(error.message) : error)
       )
       if (puts !== before) return answer
+      yield* Effect.logDebug(`filling the near side with '${info.path}'`)
       return yield* Effect.asSome(Effect.catch(near.put(info), (error) => Effect.as(nearFailed(error), info)))
     })
 
