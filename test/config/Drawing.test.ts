@@ -1,54 +1,11 @@
-import * as fs from "node:fs"
-import * as os from "node:os"
-import * as path from "node:path"
-import { afterAll, assert, describe, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import { parse } from "../../src/config/Composition.ts"
-import { layersOf } from "../../src/config/CompositionLayers.ts"
 import { drawSvg, drawText } from "../../src/config/Drawing.ts"
 import { standardDrivers } from "../../src/config/Drivers.ts"
-import { blobContract } from "../castore/blob.contract.ts"
-import "../castore/crypto.ts"
-import { directoryContract } from "../castore/directory.contract.ts"
-import { pathInfoContract } from "../store/pathinfo.contract.ts"
 
-const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "yix-config-"))
-afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }))
-
-const read = (text: string, stateDirectory = "/state") =>
-  parse("yix.toml", text, { drivers: standardDrivers, place: { directory: stateDirectory, stateDirectory } })
-
-const kinds = ["blobservices", "directoryservices", "pathinfoservices"]
-const each = (table: (kind: string) => string): string => kinds.map(table).join("")
-
-const compositions: ReadonlyArray<readonly [name: string, text: string]> = [
-  ["nothing but defaults", ""],
-  [
-    "a memory before the disk",
-    each(
-      (kind) =>
-        `[${kind}.root]\ntype = "cache"\nnear = "near"\nfar = "&far"\n[${kind}.near]\ntype = "memory"\n[${kind}.far]\ntype = "local"\n`
-    )
-  ],
-  [
-    "two stores before a third",
-    each(
-      (kind) =>
-        `[${kind}.root]\ntype = "combined"\nnear = "a"\nfar = "rest"\n[${kind}.rest]\ntype = "cache"\nnear = "b"\nfar = "c"\n` +
-        `[${kind}.a]\ntype = "memory"\n[${kind}.b]\ntype = "local"\npath = "b"\n[${kind}.c]\ntype = "local"\npath = "c"\n`
-    )
-  ]
-]
-
-for (const [name, text] of compositions) {
-  const layers = () => Effect.map(read(text, fs.mkdtempSync(path.join(scratch, "store-"))), layersOf)
-  describe(`a composition of ${name}`, () => {
-    blobContract({ layer: () => Layer.unwrap(Effect.map(layers(), ({ service }) => service("blobservices", "root"))) })
-    directoryContract({ layer: () => Layer.unwrap(Effect.map(layers(), ({ service }) => service("directoryservices", "root"))) })
-    pathInfoContract({ layer: () => Layer.unwrap(Effect.map(layers(), ({ service }) => service("pathinfoservices", "root"))) })
-  })
-}
+const read = (text: string) =>
+  parse("yix.toml", text, { drivers: standardDrivers, place: { directory: "/state", stateDirectory: "/state" } })
 
 const everything =
   '[blobservices.root]\ntype = "combined"\nnear = "disk"\nfar = "up"\n[blobservices.disk]\ntype = "local"\n[blobservices.up]\ntype = "grpc"\nurl = "grpc+http://user:secret@host:1"\n' +
