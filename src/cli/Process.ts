@@ -2,12 +2,13 @@
  * The process around a command: signals in, exit status out.
  *
  * The first SIGINT, SIGTERM or SIGHUP interrupts the command, which cleans up after itself (builders die, scratch directories go); the status is then 130, 143
- * or 129. A second one, later than a moment after the first, ends at once.
+ * or 129. A second one, later than a moment after the first, ends at once. A SIGINT may be taken by what runs (`Interrupts.ts`).
  */
 import * as net from "node:net"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { tellFailure } from "./Failure.ts"
+import { giveInterrupt } from "./Interrupts.ts"
 import { version } from "../telemetry/JsonProgress.ts"
 import { tell } from "./Output.ts"
 
@@ -17,11 +18,15 @@ const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 const sameSignal = 500
 
 /** Runs the program and ends the process with its status. */
-export const runToExit = (program: Effect.Effect<void, unknown>, options: { readonly debug: boolean; readonly json: boolean }): void => {
+export const runToExit = (
+  program: Effect.Effect<void, unknown>,
+  options: { readonly debug: boolean; readonly json: boolean; readonly jsonErrors: boolean }
+): void => {
   let received: keyof typeof statuses | undefined
   let receivedAt = 0
   const fiber = Effect.runFork(program)
   const onSignal = (signal: keyof typeof statuses) => {
+    if (signal === "SIGINT" && giveInterrupt()) return
     if (received === undefined) {
       received = signal
       receivedAt = Date.now()
@@ -35,7 +40,7 @@ export const runToExit = (program: Effect.Effect<void, unknown>, options: { read
   fiber.addObserver((exit) => {
     clearInterval(alive)
     if (Exit.isSuccess(exit)) process.exit(received === undefined ? 0 : statuses[received])
-    const told = tellFailure(exit.cause, options.debug)
+    const told = tellFailure(exit.cause, options.debug, options.jsonErrors && !options.json)
     if (received !== undefined) process.exit(statuses[received])
     if (options.json && told.lines.length > 0) {
       tell(JSON.stringify({ event: "error", version, time: Date.now(), message: told.lines.join("\n"), exitCode: told.exitCode }))

@@ -21,6 +21,7 @@ const commands: ReadonlyArray<readonly [name: string, load: () => Promise<AnyCom
   ["eval", async () => (await import("./commands/Eval.ts")).evalCommand as unknown as AnyCommand],
   ["build", async () => (await import("./commands/Build.ts")).buildCommand as unknown as AnyCommand],
   ["instantiate", async () => (await import("./commands/Instantiate.ts")).instantiateCommand as unknown as AnyCommand],
+  ["repl", async () => (await import("./commands/Repl.ts")).replCommand as unknown as AnyCommand],
   ["run", async () => (await import("./commands/Run.ts")).runCommand as unknown as AnyCommand],
   ["store", async () => (await import("./commands/Store.ts")).storeCommand as unknown as AnyCommand],
   ["derivation", async () => (await import("./commands/Derivation.ts")).derivationCommand as unknown as AnyCommand],
@@ -54,6 +55,6 @@ export const main = async (words: ReadonlyArray<string>): Promise<void> => {
       Effect.provideService(ProgramArguments, program),
       Effect.provide([Usage.layer, Platform.layer])
     ),
-    { debug: argv.includes("--debug=true"), json: argv.includes("--log-format=json") }
+    { debug: argv.includes("--debug=true"), json: argv.includes("--log-format=json"), jsonErrors: argv.includes("--error-format=json") }
   )
 }

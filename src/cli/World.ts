@@ -32,7 +32,7 @@ export class StoreNotUsable extends Schema.TaggedError<StoreNotUsable>()("StoreN
 }
 
 /** As `mkdir -p`. Node 26's own never returns where a file system answers ENOENT to making a directory in one that exists, as /proc does. */
-const makeDirectories = (directory: string): void => {
+export const makeDirectories = (directory: string): void => {
   const missing: Array<string> = []
   let at = directory
   for (; !fs.existsSync(at) && at !== path.dirname(at); at = path.dirname(at)) missing.push(at)
@@ -185,3 +185,24 @@ export const withEvaluatorAlone = <A, E, R>(use: Effect.Effect<A, E, R>, options
   )
   return Effect.provide(use, evaluator).pipe(Effect.provideService(RealiseOptions, options), withinRun, withProgress)
 }
+
+/** Runs an effect in a world that is opened by the first that needs it, and stays open until the session ends. */
+export type Within = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+) => Effect.Effect<A, E | { readonly message: string }, Exclude<R, SessionWorld>>
+
+type SessionWorld = StoreWorld | Success<ReturnType<typeof realiserLayer>>
+
+/** Runs `use` with an evaluator for sessions, and with a way into its world. Whoever shows progress does so for each input by itself. */
+export const withSessions = <A, E, R>(use: (within: Within) => Effect.Effect<A, E, R>, options: RealiseOptions) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const scope = yield* Effect.scope
+      const world = realiserLayer(options).pipe(Layer.provideMerge(storeLayer))
+      const context = yield* Effect.context<Layer.Services<typeof world>>()
+      const opened = yield* Effect.cached(Effect.provideContext(Layer.buildWithScope(world, scope), context))
+      const { layerOpening } = yield* Effect.promise(() => import("../realise/EvaluatorHost.ts"))
+      const within = ((effect) => Effect.flatMap(opened, (services) => Effect.provideContext(effect, services))) as Within
+      return yield* Effect.provide(use(within), layerOpening(opened))
+    })
+  ).pipe(Effect.provideService(RealiseOptions, options))

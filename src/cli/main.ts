@@ -7,7 +7,7 @@ import manifest from "../../package.json" with { type: "json" }
 import { startEarly } from "../realise/EvaluatorThread.ts"
 
 const words = process.argv.slice(2)
-const evaluating: ReadonlySet<string | undefined> = new Set(["eval", "build", "instantiate"])
+const evaluating: ReadonlySet<string | undefined> = new Set(["eval", "build", "instantiate", "repl"])
 
 if (words.length === 1 && words[0] === "--version") writeSync(1, `yix ${manifest.version}\n`)
 else {
