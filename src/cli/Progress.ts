@@ -8,14 +8,15 @@ import * as LiveProgress from "../telemetry/LiveProgress.ts"
 import * as PlainProgress from "../telemetry/PlainProgress.ts"
 import { LogFormat, Quiet, Verbose } from "./CommonFlags.ts"
 import { harmless, tell } from "./Output.ts"
-import { colorWanted, liveTerminal, showsUnicode } from "./Terminal.ts"
+import { colorWanted, liveTerminal, runsForNobody, showsUnicode } from "./Terminal.ts"
 
 /** Runs `use` with its events shown. */
 export const withProgress = Effect.fnUntraced(function* <A, E, R>(use: Effect.Effect<A, E, R>) {
   const color = yield* colorWanted
   const verbosity = (yield* Quiet) ? 0 : 1 + (yield* Verbose).length
   const format = yield* LogFormat
-  const terminal = verbosity > 0 && (format === "auto" || format === "tree") ? liveTerminal() : undefined
+  const wanted = format === "tree" || (format === "auto" && !runsForNobody())
+  const terminal = verbosity > 0 && wanted ? liveTerminal() : undefined
   const display = (now: () => number): Display => {
     if (format === "json") return { emit: JsonProgress.make(tell, now), every: 60_000, tick: () => {}, end: () => {} }
     const safely = (text: string) => harmless(text, color)

@@ -22,6 +22,9 @@ export const showsUnicode = (): boolean => {
   return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || "")
 }
 
+/** Whether this is a run of continuous integration, whose terminal, where there is one, is a log that people read later. */
+export const runsForNobody = (): boolean => !["", "0", "false"].includes(process.env["CI"] ?? "")
+
 /** Standard error as a terminal on which the cursor can be moved; `undefined` where it is none. */
 export const liveTerminal = (): Terminal | undefined => {
   if (!isatty(2) || process.env["TERM"] === "dumb") return undefined

@@ -13,6 +13,9 @@ import { fileURLToPath } from "node:url"
 /** The checkout. */
 export const project = fileURLToPath(new URL("../..", import.meta.url))
 
+/** Where the program under test lies, built: the checkout, or the one that `$YIX_BUNDLE` names. */
+export const bundle = process.env["YIX_BUNDLE"] ?? project
+
 export interface Run {
   /** Exit status; null when a signal ended it. */
   readonly code: number | null
@@ -42,7 +45,7 @@ export class World implements Disposable {
   readonly environment: NodeJS.ProcessEnv
 
   constructor() {
-    if (!fs.existsSync(path.join(project, "dist/yix.js")))
+    if (!fs.existsSync(path.join(bundle, "dist/yix.js")))
       throw new Error("dist/yix.js is missing: these tests run the bundled command line; make it with 'npm run build'")
     this.directory = fs.mkdtempSync(path.join(os.tmpdir(), "yix-acceptance-"))
     this.mark = path.basename(this.directory)
@@ -71,7 +74,7 @@ export class World implements Disposable {
   /** Starts `yix …` and does not wait. Its output is in `run`, once it has ended. */
   start(args: ReadonlyArray<string>, options: RunOptions = {}): { readonly child: ChildProcess; readonly run: Promise<Run> } {
     const begin = performance.now()
-    const child = spawn(options.node ?? process.execPath, [path.join(project, "bin/yix.js"), ...args], {
+    const child = spawn(options.node ?? process.execPath, [path.join(bundle, "bin/yix.js"), ...args], {
       cwd: options.cwd ?? this.directory,
       env: { ...this.environment, ...options.env },
       stdio: ["pipe", "pipe", "pipe"]

@@ -8,10 +8,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { project, World } from "../acceptance/World.ts"
-
-/** Where the program under test lies, built: this checkout, or the one that `$YIX_BUNDLE` names. */
-export const bundle = process.env["YIX_BUNDLE"] ?? project
+import { bundle, project, World } from "../acceptance/World.ts"
 
 export interface Ran {
   readonly code: number | null

@@ -25,9 +25,9 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { parse } from "../../src/lang/Parser.ts"
 import { fromUnicode } from "../../src/nix/Bytes.ts"
-import { project } from "../acceptance/World.ts"
+import { bundle, project } from "../acceptance/World.ts"
 import { type Block, type Document, matches, parseDocument } from "./Markdown.ts"
-import { bundle, type Ran, Reader } from "./Reader.ts"
+import { type Ran, Reader } from "./Reader.ts"
 
 /** The blocks that are not run, by document and first line. Nothing else may say so. */
 const notRun: ReadonlyArray<string> = [

@@ -6,8 +6,7 @@ import { execFile } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { promisify } from "node:util"
-import { project } from "../acceptance/World.ts"
-import { bundle } from "./Reader.ts"
+import { bundle, project } from "../acceptance/World.ts"
 
 const helpOf = async (words: ReadonlyArray<string>): Promise<string> =>
   (await promisify(execFile)(path.join(bundle, "bin/yix"), [...words, "--help"], { env: { ...process.env, NO_COLOR: "1" } })).stdout
