@@ -61,6 +61,10 @@ const header = (asked: Asked, name: string): string | undefined => {
   return typeof value === "string" ? value : undefined
 }
 
+/** Whether an `If-None-Match` (RFC 9110 §13.1.2) names this tag: one of several, weak or not, or any. */
+const hasTag = (condition: string | undefined, etag: string): boolean =>
+  condition !== undefined && condition.split(",").some((tag) => tag.trim() === "*" || tag.trim().replace(/^W\//, "") === etag)
+
 const narAnswer = (info: PathInfo, asked: Asked): Answer => {
   const etag = `"${Base32.encode(info.narHash)}"`
   const headers = {
@@ -69,7 +73,7 @@ const narAnswer = (info: PathInfo, asked: Asked): Answer => {
     "accept-ranges": "bytes",
     etag
   }
-  if (header(asked, "if-none-match") === etag) return { status: 304, headers, length: 0, body: new Uint8Array(0) }
+  if (hasTag(header(asked, "if-none-match"), etag)) return { status: 304, headers, length: 0, body: new Uint8Array(0) }
   const condition = header(asked, "if-range")
   const range = condition === undefined || condition === etag ? parseRange(header(asked, "range"), info.narSize) : "whole"
   if (range === "unsatisfiable") return text(416, "the NAR is not that long\n", { "content-range": `bytes */${info.narSize}` })

@@ -59,6 +59,12 @@ const bodyOf = (request: http.IncomingMessage): Stream.Stream<Uint8Array, BodyEr
   )
 }
 
+/** What is said to those whose requests cannot be read, by Node's codes. */
+const refusals: ReadonlyMap<string, string> = new Map([
+  ["HPE_HEADER_OVERFLOW", "431 Request Header Fields Too Large"],
+  ["ERR_HTTP_REQUEST_TIMEOUT", "408 Request Timeout"]
+])
+
 /** The path of a request target, decoded; `undefined` where it is malformed. */
 const pathOf = (target: string): string | undefined => {
   try {
@@ -158,8 +164,9 @@ export const listen = Effect.fn("serve.http")(function* (
   )
   server.maxConnections = options.connections ?? 1024
   server.setTimeout(options.stallMillis ?? 60_000, (socket) => socket.destroy())
-  server.on("clientError", (_error, socket) => {
-    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    const status = refusals.get(error.code ?? "") ?? "400 Bad Request"
+    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
     else socket.destroy()
   })
 

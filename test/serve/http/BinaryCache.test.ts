@@ -97,6 +97,130 @@ describe("a store served as a binary cache", () => {
     })
   )
 
+  it.live("sends a NAR that the client has already only if it is another one, and says 404 to whatever is not here", () =>
+    Effect.gen(function* () {
+      const side = memorySide()
+      const info = yield* add(side, "tree", treeNar("conditions"))
+      const base = yield* serving(side)
+      const url = `${base}/nar/${hashPart(info.path)}-${Base32.encode(info.narHash)}.nar`
+      const etag = (yield* ask(url, "HEAD")).headers.etag!
+      assert.match(etag, /^"[0-9a-z]{52}"$/)
+      for (const condition of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
+        const { status, body, headers } = yield* ask(url, "GET", { "if-none-match": condition })
+        assert.deepStrictEqual([status, body.length, headers.etag], [304, 0, etag], condition)
+      }
+      assert.strictEqual((yield* ask(url, "GET", { "if-none-match": '"other"' })).status, 200)
+      const part = hashPart(info.path)
+      const absent = [
+        ...[
+          `${"0".repeat(32)}.narinfo`,
+          `${part}.narinfo/`,
+          `${part}`,
+          `${part.toUpperCase()}.narinfo`,
+          `${part}.narinfo.gz`,
+          `x/${part}.narinfo`
+        ],
+        ...[
+          `${"0".repeat(32)}.ls`,
+          `nar/${part}-${"0".repeat(52)}.nar`,
+          `nar/${part}.nar`,
+          `nar/${Base32.encode(info.narHash)}.nar`,
+          "nar/",
+          "nar"
+        ],
+        ...["nar/..%2f..%2fetc%2fpasswd", "realisations/x.doi", "log/x.drv"]
+      ]
+      for (const name of absent) {
+        for (const method of ["GET", "HEAD"]) assert.strictEqual((yield* ask(`${base}/${name}`, method)).status, 404, name)
+      }
+      // Query strings are for caches on the way.
+      assert.strictEqual((yield* ask(`${base}/${part}.narinfo?fresh=1`)).status, 200)
+    })
+  )
+
+  it.live("answers what is no request with what is wrong, and goes on", () =>
+    Effect.gen(function* () {
+      const base = yield* serving(memorySide())
+      const sent = (text: string) =>
+        Effect.promise(
+          () =>
+            new Promise<string>((resolve) => {
+              let answer = ""
+              const socket = net.connect(Number(new URL(base).port), "127.0.0.1", () => socket.write(text))
+              socket.on("data", (piece: Buffer) => (answer += piece.toString()))
+              socket.on("error", () => {})
+              socket.on("close", () => resolve(answer.split("\r\n")[0]!))
+            })
+        )
+      const close = "host: x\r\nconnection: close\r\n"
+      for (const target of [
+        "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/nar/../nix-cache-info",
+        "//nix-cache-info",
+        "/nix-cache-info\0"
+      ]) {
+        assert.match(yield* sent(`GET ${target} HTTP/1.1\r\n${close}\r\n`), /^HTTP\/1.1 40[04] /, target)
+      }
+      assert.match(yield* sent("what is this\r\n\r\n"), /^HTTP\/1.1 400 /)
+      assert.match(yield* sent(`GET /nix-cache-info HTTP/1.1\r\n${close}x: ${"y".repeat(20_000)}\r\n\r\n`), /^HTTP\/1.1 431 /)
+      assert.match(yield* sent("GET /nix-cache-info HTTP/1.1\r\n\r\n"), /^HTTP\/1.1 400 /)
+      assert.match(yield* sent(`GET /%zz HTTP/1.1\r\n${close}\r\n`), /^HTTP\/1.1 400 /)
+      assert.match(yield* sent(`GET http://other/nix-cache-info HTTP/1.1\r\n${close}\r\n`), /^HTTP\/1.1 400 /)
+      assert.match(
+        yield* sent(`PUT /nar/x HTTP/1.1\r\n${close}content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`),
+        /^HTTP\/1.1 400 /
+      )
+      assert.match(yield* sent(`PUT /nar/x HTTP/1.1\r\n${close}content-length: -3\r\n\r\n`), /^HTTP\/1.1 400 /)
+      assert.match(yield* sent(`POST /nix-cache-info HTTP/1.1\r\n${close}content-length: 0\r\n\r\n`), /^HTTP\/1.1 405 /)
+      assert.strictEqual((yield* ask(`${base}/nix-cache-info`)).status, 200)
+    })
+  )
+
+  it.live("takes the same path from several clients at once, and forgets what was cut off", () =>
+    Effect.gen(function* () {
+      const elsewhere = memorySide()
+      const side = memorySide()
+      const base = yield* serving(side)
+      const nar = treeNar("same")
+      const info = yield* add(elsewhere, "tree", nar)
+      const url = `nar/${sha(nar)}.nar`
+      const about = (signature: string) =>
+        `StorePath: ${info.path}\nURL: ${url}\nCompression: none\nNarHash: sha256:${sha(nar)}\nNarSize: ${nar.length}\nReferences: \nSig: ${signature}\n`
+      // A client that goes away in the middle: its NAR is none, and its narinfo has nothing to stand on.
+      yield* Effect.promise(
+        () =>
+          new Promise<void>((resolve) => {
+            const request = http.request(`${base}/${url}`, { method: "PUT", agent: false, headers: { "content-length": nar.length } })
+            request.on("error", () => resolve())
+            request.write(nar.subarray(0, 700_000), () => setTimeout(() => request.destroy(), 50))
+            request.on("close", () => resolve())
+          })
+      )
+      assert.strictEqual((yield* ask(`${base}/${hashPart(info.path)}.narinfo`, "PUT", {}, about("a:YQ=="))).status, 400)
+      const uploads = yield* Effect.forEach(
+        Array.from({ length: 12 }, (_, i) => i),
+        (i) =>
+          Effect.gen(function* () {
+            const first = yield* ask(`${base}/${url}`, "PUT", {}, nar)
+            const second = yield* ask(`${base}/${hashPart(info.path)}.narinfo`, "PUT", {}, about(`k${i}:YQ==`))
+            return [first.status, second.status]
+          }),
+        { concurrency: "unbounded" }
+      )
+      // One of them made it, the others found it there.
+      assert.deepStrictEqual(
+        uploads.map(([first]) => first),
+        Array<number>(12).fill(201)
+      )
+      assert.deepStrictEqual(uploads.map(([, second]) => second!).sort(), [...Array<number>(11).fill(200), 201])
+      const stored = Option.getOrThrow(yield* side.pathInfos.get(info.path))
+      assert.deepStrictEqual(stored.node, info.node)
+      assert.strictEqual(stored.signatures.length, 12)
+      assert.strictEqual((yield* Stream.runCollect(side.pathInfos.list())).length, 1)
+    })
+  )
+
   it("reads ranges as RFC 9110 has them", () => {
     assert.deepStrictEqual(parseRange("bytes=0-0", 10), { offset: 0, length: 1 })
     assert.deepStrictEqual(parseRange("bytes=3-", 10), { offset: 3, length: 7 })
