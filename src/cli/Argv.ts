@@ -46,6 +46,7 @@ const flags: ReadonlyArray<readonly [long: string, short: string | undefined, ki
   ["lint-url-literals", undefined, "value"],
   ["lint-short-path-literals", undefined, "value"],
   ["lint-absolute-path-literals", undefined, "value"],
+  ["error-format", undefined, "value"],
   ["no-location", undefined, "switch"],
   ["show-trace", undefined, "switch"],
   ["keep-going", "k", "switch"],

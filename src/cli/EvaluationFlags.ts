@@ -60,6 +60,10 @@ export const evaluationFlags = {
   lintUrlLiterals: lint("url-literals", "URLs without quotes"),
   lintShortPathLiterals: lint("short-path-literals", "relative paths that do not begin with a dot"),
   lintAbsolutePathLiterals: lint("absolute-path-literals", "absolute paths and paths below ~"),
+  errorFormat: Flag.Literals("error-format", ["text", "json"]).pipe(
+    Flag.withDefault("text" as "text" | "json"),
+    Flag.withDescription("How an error is told on standard error; json: one object on one line")
+  ),
   showTrace: Switch("show-trace").pipe(Flag.withDescription("Show the whole trace of an evaluation error"))
 } as const
 
@@ -82,6 +86,7 @@ export interface EvaluationInput {
   readonly lintUrlLiterals: Severity
   readonly lintShortPathLiterals: Severity
   readonly lintAbsolutePathLiterals: Severity
+  readonly errorFormat: "text" | "json"
   readonly showTrace: boolean
 }
 
@@ -167,6 +172,7 @@ export const settingsOf = Effect.fnUntraced(function* (input: Omit<EvaluationInp
       absolutePathLiterals: input.lintAbsolutePathLiterals
     },
     showTrace: input.showTrace,
+    errorFormat: input.errorFormat,
     color: yield* colorWanted
   } satisfies Omit<EvaluationJob, "source" | "attrPaths" | "mode" | "readOnly">
 })

@@ -10,8 +10,24 @@ export interface Told {
   readonly exitCode: number
 }
 
-/** What to print and how to end. `debug`: with stacks. Interruption alone has nothing to tell. */
-export const tellFailure = (cause: Cause.Cause<unknown>, debug: boolean): Told => {
+/** One line of JSON each; an evaluator that was asked to has written its own already. */
+const asJson = ({ lines, exitCode }: Told): Told => ({
+  lines: lines.map((line) => {
+    const text = line.replace(/^error: ?/, "")
+    return text.startsWith('{"level":"error",')
+      ? text
+      : JSON.stringify({ level: "error", kind: "failure", message: text, position: null, trace: [], suggestions: [], exitCode })
+  }),
+  exitCode
+})
+
+/** What to print and how to end. `debug`: with stacks. `json`: as objects, one a line. Interruption alone has nothing to tell. */
+export const tellFailure = (cause: Cause.Cause<unknown>, debug: boolean, json = false): Told => {
+  const told = failureOf(cause, debug)
+  return json ? asJson(told) : told
+}
+
+const failureOf = (cause: Cause.Cause<unknown>, debug: boolean): Told => {
   if (Cause.hasInterruptsOnly(cause)) return { lines: [], exitCode: 130 }
   const error = Cause.squash(cause)
   const tag = tagOf(error)

@@ -70,6 +70,8 @@ export interface EvaluationJob {
   /** How a failure is rendered: whole trace, ANSI colour. */
   readonly showTrace: boolean
   readonly color: boolean
+  /** "json": the failure's text is one JSON object (`lang/DiagnosticJson.ts`). */
+  readonly errorFormat?: "text" | "json"
 }
 
 /** Language features that can be switched on, by the names that Nix gives them. */

@@ -22,6 +22,7 @@ import { toXml } from "../eval/ToXml.ts"
 import type { Value } from "../eval/Value.ts"
 import { ContextString, textOf } from "../eval/Value.ts"
 import { lazily } from "../eval/Code.ts"
+import { diagnosticJson } from "../lang/DiagnosticJson.ts"
 import { render } from "../lang/Diagnostics.ts"
 import { noLints } from "../lang/Lints.ts"
 import type { ByteString } from "../nix/Bytes.ts"
@@ -176,11 +177,15 @@ export const prepare = (job: EvaluationJob, host: IoHost): { readonly step: () =
           return { _tag: "Interrupted" }
         case "Failed": {
           const diagnostic = reportError(machine, outcome.error)
-          const rendered = render(diagnostic, { colour: job.color, showTrace: job.showTrace })
+          const exitCode = outcome.error.exitCode ?? 1
+          const rendered =
+            job.errorFormat === "json"
+              ? diagnosticJson(diagnostic, outcome.error.kind, exitCode)
+              : render(diagnostic, { colour: job.color, showTrace: job.showTrace })
           return {
             _tag: "Failed",
             rendered,
-            exitCode: outcome.error.exitCode ?? 1,
+            exitCode,
             unusable: outcome.error.kind === "stack-overflow"
           }
         }
