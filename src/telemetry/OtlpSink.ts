@@ -17,6 +17,7 @@ import * as OtlpLogger from "effect/observability/OtlpLogger"
 import * as OtlpMetrics from "effect/observability/OtlpMetrics"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import * as OtlpTracer from "effect/observability/OtlpTracer"
+import { spanMetrics } from "./SpanMetrics.ts"
 import { type EndedSpan, nowhere, type Route, TraceRemarks, type TraceSink } from "./TraceRoute.ts"
 import type { OtlpSettings, OtlpTarget } from "./TraceSettings.ts"
 
@@ -108,6 +109,7 @@ export const otlpRoute = (settings: OtlpSettings): Effect.Effect<Route, never, S
     const resource = { serviceName: settings.serviceName }
     const route = Effect.gen(function* () {
       const sink = yield* within(settings, delivery.client, sinkOf(`otlp ${settings.url}`, settings))
+      const sinks = [sink]
       const loggers: Array<Logger.Logger<unknown, void>> = []
       const { logs, metrics, patience } = settings
       if (logs !== undefined) {
@@ -119,8 +121,9 @@ export const otlpRoute = (settings: OtlpSettings): Effect.Effect<Route, never, S
         const { url, headers, compression } = metrics
         const options = { url, headers, compression, exportInterval: 10_000, shutdownTimeout: patience, resource }
         yield* within(metrics, FetchHttpClient.layer, OtlpMetrics.make(options))
+        sinks.push(spanMetrics)
       }
-      return { maker: undefined, sinks: [sink], loggers }
+      return { maker: undefined, sinks, loggers }
     })
     return yield* Effect.catchCause(route, (cause) =>
       // The environment may be malformed in what the exporter reads by itself (OTEL_RESOURCE_ATTRIBUTES).

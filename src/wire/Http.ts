@@ -315,6 +315,7 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
       return yield* new TooLarge({ url: shown, limit: request.maxBytes, announced: length })
     }
 
+    if (length !== undefined) yield* Effect.annotateCurrentSpan("http.response.body.size", length)
     let received = 0
     let skip = begun.skip
     let milestone = 0

@@ -34,8 +34,24 @@ const table = (name: string, type: string, keys: Readonly<Record<string, unknown
     .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
     .join("")}`
 
+interface Label {
+  readonly key: string
+  readonly value: { readonly stringValue?: string }
+}
+
+interface SentMetric {
+  readonly name: string
+  readonly unit: string
+  readonly histogram: {
+    readonly dataPoints: ReadonlyArray<{ readonly count: string | number; readonly attributes: ReadonlyArray<Label> }>
+  }
+}
+
 /** Traces a small program as `text` composes it. */
-const trace = (text: string, options: { readonly env?: Readonly<Record<string, string>>; readonly stay?: boolean } = {}) =>
+const trace = (
+  text: string,
+  options: { readonly env?: Readonly<Record<string, string>>; readonly stay?: boolean; readonly name?: string } = {}
+) =>
   Effect.gen(function* () {
     const remarks: Array<string> = []
     const tracers = layersOf(yield* read(text)).service("tracers", "root")
@@ -45,7 +61,7 @@ const trace = (text: string, options: { readonly env?: Readonly<Record<string, s
         yield* Effect.logInfo("in the middle")
         return yield* Effect.exit(Effect.withSpan(Effect.fail("no"), "inner", { attributes: { count: 7 }, kind: "client" }))
       }),
-      "outer"
+      options.name ?? "outer"
     )
     yield* Effect.provide(
       work,
@@ -121,6 +137,30 @@ describe("tracers of a composition", () => {
           { name: "outer", kind: 0, spanId: outer.spanId, parent: caller, traceId, code: 1 }
         ]
       )
+    })
+  )
+
+  it.live("count where that is asked for, also what is not sampled", () =>
+    Effect.gen(function* () {
+      collector.posts.length = 0
+      yield* trace(table("root", "otlp", { endpoint: collector.address, protocol: "http/json", metrics: true, logs: false }), {
+        env: { TRACEPARENT: `00-${traceId}-${caller}-00` },
+        name: "realise.build"
+      })
+      assert.deepStrictEqual(
+        collector.posts.map(({ url }) => url),
+        ["/v1/metrics"]
+      )
+      const { resourceMetrics } = JSON.parse(collector.posts[0]!.body.toString()) as {
+        readonly resourceMetrics: ReadonlyArray<{ readonly scopeMetrics: ReadonlyArray<{ readonly metrics: ReadonlyArray<SentMetric> }> }>
+      }
+      const sent = resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics))
+      const work = sent.find(({ name }) => name === "yix.work.duration")
+      assert.strictEqual(work?.unit, "s")
+      const [point] = work?.histogram.dataPoints ?? []
+      assert.strictEqual(Number(point?.count), 1)
+      const attributes = new Map(point?.attributes.map(({ key, value }) => [key, value.stringValue]))
+      assert.deepStrictEqual([attributes.get("kind"), attributes.get("outcome")], ["build", "done"])
     })
   )
 
