@@ -15,7 +15,8 @@ const floors = [
   ["store"],
   ["fetch", "build"],
   ["realise"],
-  ["config", "telemetry"],
+  ["telemetry"],
+  ["config"],
   ["serve"],
   // The entry point for users' tests is no room: it sees all of them, and none sees it.
   ["cli", "web", "testing.ts"]
@@ -50,6 +51,15 @@ describe("floors", () => {
   it("has a floor for every room", () => {
     assert.deepStrictEqual([...new Set(all.map((i) => i.room).filter((room) => !floorOf.has(room)))], [])
     assert.isAbove(all.length, 100)
+  })
+
+  it("has them in docs/architecture.md as they are", () => {
+    const rows = fs
+      .readFileSync(path.join(root, "docs/architecture.md"), "utf8")
+      .split("\n")
+      .flatMap((line) => /^\| (\d+) \| ((?:`[\w.]+` ?)+) \|/.exec(line)?.slice(1) ?? [])
+    const documented = rows.flatMap((cell, i) => (i % 2 === 1 ? [[...cell.matchAll(/`([\w.]+)`/g)].map(([, room]) => room)] : []))
+    assert.deepStrictEqual(documented, floors)
   })
 
   it("imports nothing upward", () => {
