@@ -18,7 +18,7 @@ import * as OtlpMetrics from "effect/observability/OtlpMetrics"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import * as OtlpTracer from "effect/observability/OtlpTracer"
 import { spanMetrics } from "./SpanMetrics.ts"
-import { type EndedSpan, nowhere, type Route, TraceRemarks, type TraceSink } from "./TraceRoute.ts"
+import { type EndedSpan, nowhere, otlpName, type Route, TraceRemarks, type TraceSink } from "./TraceRoute.ts"
 import type { OtlpSettings, OtlpTarget } from "./TraceSettings.ts"
 
 /** Why telemetry did not arrive, if so: the state of the latest post. */
@@ -108,7 +108,7 @@ export const otlpRoute = (settings: OtlpSettings): Effect.Effect<Route, never, S
       ).pipe(Scope.provide(own))
     const resource = { serviceName: settings.serviceName }
     const route = Effect.gen(function* () {
-      const sink = yield* within(settings, delivery.client, sinkOf(`otlp ${settings.url}`, settings))
+      const sink = yield* within(settings, delivery.client, sinkOf(`${otlpName}${settings.url}`, settings))
       const sinks = [sink]
       const loggers: Array<Logger.Logger<unknown, void>> = []
       const { logs, metrics, patience } = settings

@@ -26,6 +26,9 @@ export interface TraceSink {
   readonly ended: (span: EndedSpan) => void
 }
 
+/** What names of sinks that are collectors begin with; their address follows. */
+export const otlpName = "otlp "
+
 /** What a tracer of the composition contributes. */
 export class TraceRoute extends Context.Service<
   TraceRoute,

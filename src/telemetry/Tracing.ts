@@ -24,7 +24,9 @@ export const layer = <E>(settings: TraceSettings, composed: Layer.Layer<TraceRou
     Effect.gen(function* () {
       const routes: Array<TraceRoute.Route> = []
       if (composed !== undefined) routes.push(Context.get(yield* Layer.build(composed), TraceRoute.TraceRoute))
-      if (settings.otlp !== undefined) {
+      // A composed collector takes the environment into account itself.
+      const sent = routes.some(({ sinks }) => sinks.some(({ name }) => name.startsWith(TraceRoute.otlpName)))
+      if (settings.otlp !== undefined && !sent) {
         const { otlpRoute } = yield* Effect.promise(() => import("./OtlpSink.ts"))
         routes.push(yield* otlpRoute(settings.otlp))
       }

@@ -50,12 +50,17 @@ interface SentMetric {
 /** Traces a small program as `text` composes it. */
 const trace = (
   text: string,
-  options: { readonly env?: Readonly<Record<string, string>>; readonly stay?: boolean; readonly name?: string } = {}
+  options: {
+    readonly env?: Readonly<Record<string, string>>
+    readonly stay?: boolean
+    readonly name?: string
+    readonly otlp?: boolean
+  } = {}
 ) =>
   Effect.gen(function* () {
     const remarks: Array<string> = []
     const tracers = layersOf(yield* read(text)).service("tracers", "root")
-    const settings = settingsOf({ otlp: undefined, file: undefined }, options.env ?? {})
+    const settings = settingsOf({ otlp: options.otlp, file: undefined }, options.env ?? {})
     const work = Effect.withSpan(
       Effect.gen(function* () {
         yield* Effect.logInfo("in the middle")
@@ -137,6 +142,15 @@ describe("tracers of a composition", () => {
           { name: "outer", kind: 0, spanId: outer.spanId, parent: caller, traceId, code: 1 }
         ]
       )
+    })
+  )
+
+  it.live("that send are not joined by the collector of this machine, which --otlp means where there is none", () =>
+    Effect.gen(function* () {
+      collector.posts.length = 0
+      const text = table("root", "otlp", { endpoint: collector.address, protocol: "http/json" })
+      assert.deepStrictEqual(yield* trace(text, { otlp: true }), [])
+      assert.strictEqual(collector.spans.length, 2)
     })
   )
 
