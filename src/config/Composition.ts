@@ -10,7 +10,7 @@ import * as Result from "effect/Result"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { closestNames } from "../lang/Suggestions.ts"
 import { ConfigInvalid, type ConfigProblem } from "./ConfigError.ts"
-import type { Driver, Instance, Place } from "./Driver.ts"
+import type { Driver, Instance, Place, Reference } from "./Driver.ts"
 import { KeyLines } from "./KeyLines.ts"
 import { isKind, type Kind, kindNames, kinds, rootName } from "./Kinds.ts"
 
@@ -71,6 +71,8 @@ const valueProblem = (message: string): [detail: string, fix: string] => {
 class Reading {
   readonly problems: Array<ConfigProblem> = []
   readonly instances = new Map<InstanceId, Instance>()
+  /** What refers to what, also from instances with other problems. */
+  readonly #references = new Map<InstanceId, ReadonlyArray<Reference>>()
   readonly #lines: KeyLines
   readonly #drivers: ReadonlyArray<Driver>
   readonly #place: Place
@@ -121,6 +123,7 @@ class Reading {
     if (typeof type !== "string") return this.#problem([...path, "type"], "is not a text", known)
     const driver = drivers.find((driver) => driver.type === type)
     if (driver === undefined) return this.#problem([...path, "type"], `unknown type '${type}'`, instead(type, types, known))
+    this.#references.set(idOf(kind, name), driver.referencesIn(table))
     const read: Result.Result<Instance, SchemaIssue.Issue> = driver.read(table, this.#place)
     Result.match(read, {
       onSuccess: (instance) => void this.instances.set(idOf(kind, name), instance),
@@ -144,8 +147,8 @@ class Reading {
   }
 
   references(): void {
-    for (const [id, instance] of this.instances) {
-      for (const { key, kind, name } of instance.references) {
+    for (const [id, references] of this.#references) {
+      for (const { key, kind, name } of references) {
         if (this.instances.has(idOf(kind, name)) || this.#isBroken(kind, name)) continue
         const path = [...id.split("."), key]
         const { one } = kinds[kind]
@@ -192,6 +195,21 @@ class Reading {
   }
 }
 
+/** What the TOML parser found wrong. */
+const syntaxProblem = (text: string, error: unknown): ConfigProblem => {
+  if (!(error instanceof TomlError)) return { line: 0, key: "", detail: String(error), fix: "see https://toml.io" }
+  const { line } = error
+  const detail = error.message.split("\n")[0]!.replace(/^Invalid TOML document: /, "")
+  if (/redefine/.test(detail)) {
+    const again = text
+      .split("\n")
+      [line - 1]!.trim()
+      .replace(/\s*=.*$/, "")
+    return { line, key: "", detail: `'${again}' is there a second time`, fix: "keep one of the two" }
+  }
+  return { line, key: "", detail: `not TOML: ${detail}`, fix: "correct the line, see https://toml.io" }
+}
+
 /** The composition that a text describes, built of the given drivers. */
 export const parse = Effect.fnUntraced(function* (
   file: string,
@@ -200,15 +218,7 @@ export const parse = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Composition, ConfigInvalid> {
   const document = yield* Effect.try({
     try: () => parseToml(text, { unsafeKeyBehaviour: "throw", maxDepth: 64 }) as Table,
-    catch: (error) => {
-      const [line, detail] = error instanceof TomlError ? [error.line, error.message.split("\n")[0]!] : [0, String(error)]
-      return new ConfigInvalid({
-        file,
-        problems: [
-          { line, key: "", detail: detail.replace(/^Invalid TOML document: /, "not TOML: "), fix: "correct the line, see https://toml.io" }
-        ]
-      })
-    }
+    catch: (error) => new ConfigInvalid({ file, problems: [syntaxProblem(text, error)] })
   })
   const reading = new Reading(new KeyLines(text), options.drivers, options.place)
   reading.document(document)

@@ -62,6 +62,8 @@ export interface DriverOf<K extends Kind> {
   readonly type: string
   /** Names of all keys but `type`. */
   readonly keys: ReadonlyArray<string>
+  /** The references of a table, whatever else may be wrong with it. */
+  referencesIn(table: Readonly<Record<string, unknown>>): ReadonlyArray<Reference>
   /** Reads a table, `type` included. */
   read(table: Readonly<Record<string, unknown>>, place: Place): Result.Result<InstanceOf<K>, SchemaIssue.Issue>
 }
@@ -90,7 +92,7 @@ const bareName = (value: unknown): unknown =>
   typeof value === "string" && value.startsWith("&") ? value.slice(1) : Array.isArray(value) ? value.map(bareName) : value
 
 const namesIn = (value: unknown): ReadonlyArray<string> =>
-  typeof value === "string" ? [value] : Array.isArray(value) ? value.filter((name) => typeof name === "string") : []
+  (Array.isArray(value) ? value : [value]).filter((name) => typeof name === "string" && name !== "")
 
 /** Defines a driver. */
 export const driver = <K extends Kind, const F extends Fields>(definition: Definition<K, F>): DriverOf<K> => {
@@ -103,10 +105,15 @@ export const driver = <K extends Kind, const F extends Fields>(definition: Defin
     onExcessProperty: "error",
     reportInput: true
   })
+  const referencesIn = (table: Readonly<Record<string, unknown>>): ReadonlyArray<Reference> =>
+    referring.flatMap(([key, kind]) =>
+      namesIn(bareName(Object.hasOwn(table, key) ? table[key] : undefined)).map((name) => ({ key, kind, name }))
+    )
   return {
     kind,
     type,
     keys: Object.keys(fields),
+    referencesIn,
     read: (table, place) => {
       const bare: Record<string, unknown> = { ...table }
       for (const [key] of referring) if (Object.hasOwn(bare, key)) bare[key] = bareName(bare[key])
@@ -122,7 +129,7 @@ export const driver = <K extends Kind, const F extends Fields>(definition: Defin
             kind,
             type,
             keys,
-            references: referring.flatMap(([key, kind]) => namesIn(keys[key]).map((name) => ({ key, kind, name }))),
+            references: referencesIn(keys),
             layer: (around) => layer(config, around)
           }
         }

@@ -91,6 +91,16 @@ describe("a configuration that is wrong", () => {
     "speed = 3\n",
     "yix.toml:1: speed: unknown table; the tables are 'blobservices', 'directoryservices', 'pathinfoservices', 'fetchers', 'builders', 'tracers'"
   )
+  wrong(
+    "is told of a table that is there twice",
+    '[fetchers.root]\ntype = "http"\n[fetchers.root]\ntype = "http"\n',
+    "yix.toml:3: '[fetchers.root]' is there a second time; keep one of the two"
+  )
+  wrong(
+    "is told of a key that is there twice",
+    '[fetchers.root]\ntype = "http"\ntype = "file"\n',
+    "yix.toml:3: 'type' is there a second time; keep one of the two"
+  )
   wrong("is told where a table should be", "fetchers = 1\n", "yix.toml:1: fetchers: is not a table; write a table [fetchers.root]")
   wrong(
     "is told where an instance should be a table",
@@ -192,6 +202,13 @@ describe("a configuration that is wrong", () => {
     '[blobservices.root]\ntype = "both"\nnear = "disk"\nfar = "&up"\n[blobservices.up]\ntype = "both"\nnear = "disk"\nfar = "over"\n' +
       '[blobservices.over]\ntype = "both"\nnear = "disk"\nfar = "up"\n[blobservices.disk]\ntype = "memory"\n',
     "yix.toml:12: blobservices.over.far: refers back to itself: blobservices.up → blobservices.over → blobservices.up; name an instance that does not lead back here"
+  )
+  wrong(
+    "is told of a name that is not there also where other keys are wrong, and of an empty one once",
+    '[blobservices.root]\ntype = "both"\nnear = "nowhere"\nfar = ""\n',
+    "the configuration has 2 problems\n" +
+      "  yix.toml:3: blobservices.root.near: there is no blob service 'nowhere'; add a table [blobservices.nowhere]\n" +
+      '  yix.toml:4: blobservices.root.far: wrong value ""; write a value with a length of at least 1'
   )
   wrong(
     "is told everything at once, in the order of the lines, and no problem twice",
