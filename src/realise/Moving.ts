@@ -45,12 +45,30 @@ export const announcingFetches = (service: PathInfos, { always }: { readonly alw
   return { ...service, offer: (part) => Effect.map(offerOfPart(service, part), Option.map(announcing)) }
 }
 
-/** The service with puts that announce themselves: uploads. */
-export const announcingPuts = (service: PathInfos): PathInfos => ({
-  ...service,
-  put: (info) =>
-    announced("substitute", nameOf(info.path), info.path, (reporter) => {
-      reporter.progress(0, info.narSize)
-      return Effect.tap(service.put(info), () => Effect.sync(() => reporter.progress(info.narSize, info.narSize)))
+/** Uploads as others see them. */
+export interface Uploads {
+  /** The service with puts that announce themselves. */
+  readonly announcing: (service: PathInfos) => PathInfos
+  /** For the service itself, to tell how many bytes of a path have gone. */
+  readonly onWritten: (path: StorePath, done: number) => void
+}
+
+export const makeUploads = (): Uploads => {
+  const tell = new Map<StorePath, (done: number) => void>()
+  return {
+    onWritten: (path, done) => tell.get(path)?.(done),
+    announcing: (service) => ({
+      ...service,
+      put: (info) =>
+        announced("substitute", nameOf(info.path), info.path, (reporter) => {
+          const progress = (done: number) => reporter.progress(done, info.narSize)
+          progress(0)
+          tell.set(info.path, progress)
+          return Effect.ensuring(
+            service.put(info),
+            Effect.sync(() => tell.delete(info.path))
+          )
+        })
     })
-})
+  }
+}

@@ -64,6 +64,26 @@ describe("a cache in a directory", () => {
     assert.strictEqual(fs.readFileSync(path.join(directory, "nix-cache-info"), "utf8"), "StoreDir: /nix/store\n")
     assert.strictEqual(fs.readdirSync(path.join(directory, "nar")).filter((name) => name.endsWith(".nar.zst")).length, 2)
     assert.strictEqual(await maker.ok(["copy", "--to", cache, paths.get("middle")!]), "")
+    const told = await maker.yix(["copy", "--to", `${cache}-2`, paths.get("library")!, "--log-format", "json"])
+    assert.match(told.stderr, /"done":(\d+),"total":\1\D/)
+  })
+
+  it("may have a key of one's own, which is made once, and signs what it has not signed", async () => {
+    const world = user()
+    const key = path.join(world.directory, "own-key")
+    const own = await world.ok(["store", "generate-key", "mine-1", key])
+    assert.match(own, /^mine-1:[A-Za-z0-9+/]{43}=$/)
+    assert.strictEqual(fs.statSync(key).mode & 0o777, 0o600)
+    const again = await world.yix(["store", "generate-key", "mine-1", key])
+    assert.deepStrictEqual([again.code, /there is such a file already/.test(again.stderr)], [1, true])
+    const both = [paths.get("library")!, paths.get("middle")!]
+    assert.deepStrictEqual((await maker.ok(["store", "sign", "--key-file", key, "--closure", both[1]!])).split("\n"), both)
+    assert.strictEqual(await maker.ok(["store", "sign", "--key-file", key, ...both]), "")
+    assert.match(await maker.ok(["store", "sign", "--key-file", key, "--all"]), /-tool$/)
+    await maker.ok(["copy", "--to", `${cache}-3`, both[1]!])
+    const taken = await world.ok(["copy", "--from", `${cache}-3`, "--trusted-public-key", own, both[1]!])
+    assert.deepStrictEqual(taken.split("\n"), both)
+    assert.strictEqual((await maker.yix(["store", "sign", "--key-file", key])).code, 2)
   })
 
   const flags = () => ["--substituter", cache, "--trusted-public-key", trusted, "--log-format", "json"]

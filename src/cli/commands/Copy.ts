@@ -53,10 +53,15 @@ export const copyCommand = Command.make(
         const castore = { blobs: yield* BlobService, directories: yield* DirectoryService }
         const store = { pathInfos: yield* PathInfoService, ...castore }
         // Whether the destination has a path is no question of trust.
-        const cache = yield* NixCache.make({ url: url.value, trustedKeys: Option.isSome(from) ? trustedKeys : undefined })
+        const uploads = Moving.makeUploads()
+        const cache = yield* NixCache.make({
+          url: url.value,
+          trustedKeys: Option.isSome(from) ? trustedKeys : undefined,
+          onWritten: uploads.onWritten
+        })
         const copied = yield* Option.isSome(from)
           ? copyClosure(paths, { pathInfos: Moving.announcingFetches(cache, { always: true }), ...castore }, store)
-          : copyClosure(paths, store, { pathInfos: Moving.announcingPuts(cache), ...castore })
+          : copyClosure(paths, store, { pathInfos: uploads.announcing(cache), ...castore })
         for (const info of copied) yield* printLine(info.path)
       }).pipe(Effect.provide(Http.layer()))
     )

@@ -6,9 +6,11 @@ import { addCommand } from "./store/Add.ts"
 import { catCommand } from "./store/Cat.ts"
 import { checkoutCommand } from "./store/Checkout.ts"
 import { exportCommand } from "./store/Export.ts"
+import { generateKeyCommand } from "./store/GenerateKey.ts"
 import { importCommand } from "./store/Import.ts"
 import { lsCommand } from "./store/Ls.ts"
 import { pathInfoCommand } from "./store/PathInfo.ts"
+import { signCommand } from "./store/Sign.ts"
 import { verifyCommand } from "./store/Verify.ts"
 
 export const storeCommand = Command.make("store").pipe(
@@ -21,6 +23,8 @@ export const storeCommand = Command.make("store").pipe(
     exportCommand,
     importCommand,
     checkoutCommand,
-    verifyCommand
+    verifyCommand,
+    signCommand,
+    generateKeyCommand
   ])
 )

@@ -65,6 +65,8 @@ export interface NixCacheOptions {
   readonly url: string
   /** Whose signatures count. `undefined`: nobody's is needed, the cache itself is trusted. */
   readonly trustedKeys: ReadonlyArray<PublicKey> | undefined
+  /** Hears how many bytes of a path's NAR have been written. */
+  readonly onWritten?: ((path: StorePath, done: number) => void) | undefined
 }
 
 const unpackers: ReadonlyMap<string, Compression> = new Map(
@@ -238,8 +240,11 @@ export const make = Effect.fnUntraced(function* (
   const checkedNar = (info: PathInfo) =>
     Stream.suspend(() => {
       const hasher = Crypto.hasher("sha256")
+      let done = 0
       const nar = Stream.map(render(info.node), (piece) => {
         hasher.update(piece)
+        done += piece.length
+        options.onWritten?.(info.path, done)
         return piece
       })
       const end = Stream.suspend(() =>
