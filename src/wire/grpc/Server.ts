@@ -7,6 +7,7 @@
 import type { EventEmitter } from "node:events"
 import * as fs from "node:fs"
 import * as net from "node:net"
+import type { Readable } from "node:stream"
 import * as grpc from "@grpc/grpc-js"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -110,9 +111,10 @@ const statusOf = (cause: Cause.Cause<RpcFault>): Partial<grpc.StatusObject> => {
 type AnyCall = EventEmitter & Pick<grpc.ServerUnaryCall<Buffer, Buffer>, "cancelled" | "metadata">
 
 /** What the client sends. An upload that was broken off looks, to the stream, as one that ended; it must never be taken for one. */
-const requestsOf = (call: AsyncIterable<Buffer> & Pick<AnyCall, "cancelled">): Stream.Stream<Uint8Array, RpcFault> =>
+const requestsOf = (call: Readable & Pick<AnyCall, "cancelled">): Stream.Stream<Uint8Array, RpcFault> =>
   Stream.fromAsyncIterable(
-    call,
+    // What is read to its end is not destroyed: answers may still go the other way.
+    call.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>,
     (cause) =>
       new RpcFault({ code: code.cancelled, details: `the upload broke off: ${cause instanceof Error ? cause.message : String(cause)}` })
   ).pipe(

@@ -5,22 +5,17 @@ import { rmSync } from "node:fs"
 import { afterAll, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Builder } from "../../../src/build/Builder.ts"
 import * as GrpcBuilder from "../../../src/build/GrpcBuilder.ts"
-import { serveStore } from "../../../src/serve/grpc/GrpcServer.ts"
 import { builderContract } from "../../build/builder.contract.ts"
 import { makeWorld } from "../../build/world.ts"
-import { freshAddress, memory, Peer, root, transports } from "./world.ts"
+import { buildServer, memory, Peer, root, transports } from "./world.ts"
 
 afterAll(() => rmSync(root, { recursive: true }))
 
 describe.each(transports)("a builder over gRPC on %s", (transport) => {
   const far = makeWorld()
   afterAll(far.end)
-  const served = Layer.effect(
-    Peer,
-    Effect.flatMap(Builder, (builder) => serveStore(freshAddress(transport), { builds: { builder } }))
-  ).pipe(Layer.provide(Layer.fresh(far.layer)))
+  const served = buildServer(transport, Layer.fresh(far.layer))
   const client = Layer.unwrap(Effect.map(Peer, ({ address }) => GrpcBuilder.layer({ address })))
   builderContract({
     layer: () => client.pipe(Layer.provide(served), Layer.provideMerge(memory())),

@@ -6,12 +6,14 @@ import { join } from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { Builder } from "../../../src/build/Builder.ts"
 import type { BlobService } from "../../../src/castore/blob/BlobService.ts"
 import * as GrpcBlobs from "../../../src/castore/blob/Grpc.ts"
 import * as MemoryBlobs from "../../../src/castore/blob/Memory.ts"
 import type { DirectoryService } from "../../../src/castore/directory/DirectoryService.ts"
 import * as GrpcDirectories from "../../../src/castore/directory/Grpc.ts"
 import * as MemoryDirectories from "../../../src/castore/directory/Memory.ts"
+import type { BuildDoor } from "../../../src/serve/grpc/Builds.ts"
 import { serveStore, type Served } from "../../../src/serve/grpc/GrpcServer.ts"
 import * as GrpcPathInfos from "../../../src/store/pathinfo/Grpc.ts"
 import * as MemoryPathInfos from "../../../src/store/pathinfo/Memory.ts"
@@ -35,6 +37,17 @@ export const memory = () => Layer.mergeAll(MemoryBlobs.layer, MemoryDirectories.
 /** A server over `behind`. */
 export const server = (transport: Transport, behind: Layer.Layer<Served>): Layer.Layer<Peer, unknown> =>
   Layer.effect(Peer, serveStore(freshAddress(transport))).pipe(Layer.provide(behind))
+
+/** A server over `behind` that builds, too. */
+export const buildServer = (
+  transport: Transport,
+  behind: Layer.Layer<Served | Builder>,
+  limits: Omit<BuildDoor, "builder"> = {}
+): Layer.Layer<Peer, unknown> =>
+  Layer.effect(
+    Peer,
+    Effect.flatMap(Builder, (builder) => serveStore(freshAddress(transport), { builds: { builder, ...limits } }))
+  ).pipe(Layer.provide(behind))
 
 /** The drivers, talking to such a server, which is there too. */
 export const clients = (
