@@ -1,8 +1,8 @@
 /**
  * The services that commands work with, composed from the common flags. A command opens only what it needs, and modules that it does not need are not loaded.
  *
- * The store lies in `--store`, else in `$XDG_DATA_HOME/yix`, else in `~/.local/share/yix`. Beside the store's own files: `log/` (logs of builds) and `scratch/`
- * (directories of builds under way). Where there is a configuration (`src/config`), contents, fetcher and builder are what it says.
+ * The store lies in `--store`, else in `$XDG_DATA_HOME/yix`, else in `~/.local/share/yix`. Beside the store's own files: `log/` (logs of builds), `inputs/` (what
+ * is known of locked inputs) and `scratch/` (directories of builds under way). Where there is a configuration (`src/config`), contents, fetcher and builder are what it says.
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
@@ -147,11 +147,15 @@ const realiserLayer = (options: RealiseOptions) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const directory = yield* storeDirectory
-      const [Graph, workers] = yield* Effect.all(
-        [Effect.promise(() => import("../realise/Graph.ts")), workersIn(directory, options.maxJobs)],
+      const [Graph, InputMemory, workers] = yield* Effect.all(
+        [
+          Effect.promise(() => import("../realise/Graph.ts")),
+          Effect.promise(() => import("../realise/InputMemory.ts")),
+          workersIn(directory, options.maxJobs)
+        ],
         { concurrency: "unbounded" }
       )
-      return Graph.layer.pipe(Layer.provide(workers))
+      return Graph.layer.pipe(Layer.provide([workers, InputMemory.layerDirectory(path.join(directory, "inputs"))]))
     })
   ).pipe(Layer.provide([Layer.succeed(RealiseOptions, options), composedLayer]))
 

@@ -19,6 +19,7 @@ import { importing } from "./builtins/Importing.ts"
 import { lists } from "./builtins/Lists.ts"
 import { sources } from "./builtins/Sources.ts"
 import { strings } from "./builtins/Strings.ts"
+import { trees } from "./builtins/Trees.ts"
 import { types } from "./builtins/Types.ts"
 import { versions } from "./builtins/Versions.ts"
 import { lazily } from "./Code.ts"
@@ -43,7 +44,8 @@ const families: ReadonlyArray<ReadonlyArray<Builtin>> = [
   importing,
   sources,
   derivations,
-  fetching
+  fetching,
+  trees
 ]
 
 /** Builtins that are global under their own name; all others are global as `__name`. */

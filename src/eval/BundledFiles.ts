@@ -2,6 +2,7 @@
  * Nix files that come with the evaluator: `<nix/fetchurl.nix>`. The text is ours; the derivation it makes is that of Nix, byte for byte.
  */
 import type { ByteString } from "../nix/Bytes.ts"
+import { flakeSource } from "./FlakeSource.ts"
 
 const fetchurl = `
 # A derivation for 'builtin:fetchurl', which the realiser turns into a fetch.
@@ -41,7 +42,10 @@ derivation ({
 /** Where they seem to be. Nothing else can be there: no host path starts so. */
 export const bundledPrefix = "/__corepkgs__"
 
-const files: ReadonlyMap<ByteString, ByteString> = new Map([[`${bundledPrefix}/fetchurl.nix`, fetchurl]])
+const files: ReadonlyMap<ByteString, ByteString> = new Map([
+  [`${bundledPrefix}/fetchurl.nix`, fetchurl],
+  [`${bundledPrefix}/flake.nix`, flakeSource]
+])
 
 /** The text of a bundled file. */
 export const bundledFile = (path: ByteString): ByteString | undefined => files.get(path)

@@ -6,6 +6,7 @@
  * A host answers equal requests (same `requestKey`) with the same answer for the whole evaluation.
  */
 import type { ByteString } from "../nix/Bytes.ts"
+import type { Attribute } from "../nix/FlakeRef.ts"
 import type { NixHash } from "../nix/Hash.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 
@@ -62,8 +63,24 @@ export type FarRequest =
       readonly hash: NixHash | undefined
       readonly unpack: boolean
     }
+  /**
+   * Fetch an input: its attributes, sorted by name (`nix/FlakeRef.ts`). Answer: `TreeAnswer`. `hash`: the NAR hash that it must have, where one is known.
+   */
+  | {
+      readonly _tag: "FetchTree"
+      readonly input: ReadonlyArray<readonly [ByteString, Attribute]>
+      readonly name: ByteString
+      readonly hash: NixHash | undefined
+    }
   /** Is this store path there, or obtainable? Answer: boolean. */
   | { readonly _tag: "EnsurePath"; readonly path: StorePath }
+
+/** A fetched input: where it stands, the NAR hash as SRI, and what is known of it besides (`lastModified`, `rev`, `revCount`, `dirtyRev`, `dirtyShortRev`). */
+export interface TreeAnswer {
+  readonly path: StorePath
+  readonly narHash: string
+  readonly attributes: ReadonlyArray<readonly [ByteString, Attribute]>
+}
 
 export type IoRequest = NearRequest | FarRequest
 

@@ -7,6 +7,7 @@
  */
 import * as Base16 from "../nix/Base16.ts"
 import { type ByteString, toUnicode } from "../nix/Bytes.ts"
+import { showInput, type TreeInput } from "../nix/FlakeRef.ts"
 import type { Derivation } from "../nix/Derivation.ts"
 import { algorithmNamed, digestLength, type NixHash, printHash, printPrefixed } from "../nix/Hash.ts"
 import { type IngestionMethod, makeFixedOutput, methodPrefix, type StorePath } from "../nix/StorePath.ts"
@@ -22,6 +23,14 @@ export type Fetch =
   | { readonly _tag: "Executable"; readonly url: ByteString; readonly name: ByteString; readonly hash: NixHash }
   /** One file without the executable bit. Hash: of its NAR, any algorithm. */
   | { readonly _tag: "File"; readonly url: ByteString; readonly name: ByteString; readonly hash: NixHash }
+  /** An input of `fetchTree`: a repository, an archive, a directory. `url` is its form for people. Hash: SHA-256 of the NAR. */
+  | {
+      readonly _tag: "Tree"
+      readonly input: TreeInput
+      readonly url: ByteString
+      readonly name: ByteString
+      readonly hash: NixHash | undefined
+    }
 
 /** Whether the hash is of the file's own bytes (`flat`) or of a NAR (`recursive`). */
 export const methodOf = (fetch: Fetch): IngestionMethod & ("flat" | "recursive") => (fetch._tag === "Url" ? "flat" : "recursive")
@@ -38,7 +47,8 @@ export const contentAddress = (fetch: Fetch, hash: NixHash): string =>
 
 /** One text for fetches that do the same: those of one hash and name are one, wherever their URLs lead. */
 export const fetchKey = (fetch: Fetch): string => {
-  const what = fetch.hash === undefined ? fetch.url : printHash(fetch.hash, "sri")
+  const unverified = fetch._tag === "Tree" ? showInput(fetch.input) : fetch.url
+  const what = fetch.hash === undefined ? unverified : printHash(fetch.hash, "sri")
   return `${fetch._tag} ${fetch.name} ${what}`
 }
 

@@ -7,6 +7,7 @@ import type { CastoreError } from "../castore/CastoreError.ts"
 import type { BadArchive } from "../castore/ingest/ArchiveTree.ts"
 import type { DecompressError } from "../wire/Decompress.ts"
 import type { HttpError } from "../wire/HttpError.ts"
+import type { TreeError } from "./tree/FetchTree.ts"
 
 /** The content is not what the hash promises. Nothing of it was kept under a store path. */
 export class HashMismatch extends Schema.TaggedError<HashMismatch>()("HashMismatch", {
@@ -140,7 +141,16 @@ export type TransferError = HttpError | UnsupportedScheme | FileUnreadable | Not
 /** What a recording of fetches may fail with. */
 export type RecordingError = NotRecorded | RecordingDamaged | RecordingFailed
 
-export type FetchError = TransferError | HashMismatch | DecompressError | BadArchive | BadNar | BadName | RecordingError | CastoreError
+export type FetchError =
+  | TransferError
+  | HashMismatch
+  | DecompressError
+  | BadArchive
+  | BadNar
+  | BadName
+  | RecordingError
+  | TreeError
+  | CastoreError
 
 /** The exit code that an error asks for (design §7). */
 export const exitCodeOf = (error: FetchError): number => (error._tag === "HashMismatch" ? error.exitCode : 1)

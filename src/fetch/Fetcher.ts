@@ -6,6 +6,12 @@ import type * as Effect from "effect/Effect"
 import type { PathInfo } from "../store/PathInfo.ts"
 import type { Fetch } from "./Fetch.ts"
 import type { FetchError } from "./FetchError.ts"
+import type { TreeAttributes } from "./tree/FetchedTree.ts"
+
+export interface Fetched extends PathInfo {
+  /** Of a `Tree`: what is known of it besides its content. */
+  readonly tree?: TreeAttributes | undefined
+}
 
 export interface FetchProgress {
   /** Bytes received so far. */
@@ -20,6 +26,6 @@ export class Fetcher extends Context.Service<
     /** Set where no fetch uses the network, so that it may be asked under `--offline`. */
     readonly offline?: boolean | undefined
     /** The fetched tree with its NAR hash, size and content address, not yet committed. Interrupting it leaves nothing behind. */
-    fetch(fetch: Fetch, onProgress?: (progress: FetchProgress) => void): Effect.Effect<PathInfo, FetchError>
+    fetch(fetch: Fetch, onProgress?: (progress: FetchProgress) => void): Effect.Effect<Fetched, FetchError>
   }
 >()("yix/fetch/Fetcher") {}

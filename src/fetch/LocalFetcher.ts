@@ -16,15 +16,18 @@ import { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { type NixHash, printHash, sameHash } from "../nix/Hash.ts"
 import { StorePathError, checkName } from "../nix/StorePath.ts"
-import type { PathInfo } from "../store/PathInfo.ts"
+import { calculate } from "../store/Nar.ts"
 import { type Compression, decompress } from "../wire/Decompress.ts"
 import type { Content, Source, Verify } from "./Content.ts"
 import { fetchFile } from "./Executable.ts"
 import { contentAddress, type Fetch, methodOf, pathWith } from "./Fetch.ts"
-import { Fetcher, type FetchProgress } from "./Fetcher.ts"
+import { type Fetched, Fetcher, type FetchProgress } from "./Fetcher.ts"
 import { BadName, type FetchError, HashMismatch } from "./FetchError.ts"
 import { fetchNar } from "./Nar.ts"
 import { fetchTarball } from "./Tarball.ts"
+import type { TreeAttributes } from "./tree/FetchedTree.ts"
+import { fetchTree } from "./tree/FetchTree.ts"
+import { makeMirrors } from "./tree/GitRepository.ts"
 import { schemeOf, shown, Transfer } from "./Transfer.ts"
 import { fetchUrl } from "./Url.ts"
 
@@ -39,6 +42,8 @@ export interface FetcherOptions {
   readonly maxBytes: number | undefined
   /** Bytes that an archive may decompress to, at most. */
   readonly maxUnpacked: number
+  /** Directory for mirrors of git repositories. `undefined`: neither repositories nor directories of this machine are read. */
+  readonly repositories: string | undefined
 }
 
 export const defaultOptions: FetcherOptions = {
@@ -46,7 +51,8 @@ export const defaultOptions: FetcherOptions = {
   perHost: 8,
   mirrors: [],
   maxBytes: undefined,
-  maxUnpacked: 64 * 2 ** 30
+  maxUnpacked: 64 * 2 ** 30,
+  repositories: undefined
 }
 
 /** Times that a fetch is begun again because its content changed on the way. */
@@ -68,6 +74,7 @@ const make = Effect.fnUntraced(function* (options: FetcherOptions) {
   const services = Context.pick(BlobService, DirectoryService)(yield* Effect.context<BlobService | DirectoryService>())
   const all = yield* Semaphore.make(options.concurrency)
   const hosts = new Map<string, Semaphore.Semaphore>()
+  const mirrors = options.repositories === undefined ? undefined : makeMirrors(options.repositories)
 
   /** Waits for a place at the host first, so that a busy host does not hold the places of others. */
   const limited = <A, E, R>(url: ByteString, run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -111,7 +118,7 @@ const make = Effect.fnUntraced(function* (options: FetcherOptions) {
     decode: boolean,
     onProgress: (progress: FetchProgress) => void,
     onEncoding: () => void
-  ): Effect.Effect<Content, FetchError, BlobService | DirectoryService> => {
+  ): Effect.Effect<Content & { readonly attributes?: TreeAttributes }, FetchError, BlobService | DirectoryService> => {
     const bytes = bytesOf(url, fetch.hash !== undefined, decode, onProgress, onEncoding)
     const source: Source = { source: shown(url), bytes, maxUnpacked: options.maxUnpacked }
     const algorithm = fetch.hash?.algorithm ?? "sha256"
@@ -136,8 +143,27 @@ const make = Effect.fnUntraced(function* (options: FetcherOptions) {
       case "Executable":
       case "File":
         return fetchFile(algorithm, fetch._tag === "Executable", source, verify)
+      case "Tree":
+        return contentOfTree(fetch, verify, onProgress)
     }
   }
+
+  const contentOfTree = Effect.fnUntraced(function* (
+    fetch: Extract<Fetch, { readonly _tag: "Tree" }>,
+    verify: Verify,
+    onProgress: (progress: FetchProgress) => void
+  ) {
+    const open = (url: ByteString): Source => ({
+      source: shown(url),
+      bytes: bytesOf(url, fetch.hash !== undefined, true, onProgress, () => {}),
+      maxUnpacked: options.maxUnpacked
+    })
+    const { node, attributes } = yield* Effect.provideService(fetchTree(fetch.input, { open, mirrors }), Transfer, transfer)
+    const nar = yield* calculate(node)
+    const hash: NixHash = { algorithm: "sha256", digest: nar.narHash }
+    yield* verify(hash)
+    return { node, hash, nar, attributes } satisfies Content & { readonly attributes: TreeAttributes }
+  })
 
   /** From one address, begun again when the content changed on the way. */
   const fetchFrom = (fetch: Fetch, url: ByteString, onProgress: (progress: FetchProgress) => void) => {
@@ -179,7 +205,7 @@ const make = Effect.fnUntraced(function* (options: FetcherOptions) {
     fetch: Effect.fnUntraced(function* (
       fetch: Fetch,
       onProgress?: (progress: FetchProgress) => void
-    ): Effect.fn.Return<PathInfo, FetchError> {
+    ): Effect.fn.Return<Fetched, FetchError> {
       yield* Effect.try({
         try: () => checkName(fetch.name),
         catch: (error) => {
@@ -187,7 +213,7 @@ const make = Effect.fnUntraced(function* (options: FetcherOptions) {
           return new BadName({ url: shown(fetch.url), name: fetch.name, detail: error.message })
         }
       })
-      const { node, hash, nar } = yield* Effect.provideContext(fetchContent(fetch, onProgress ?? (() => {})), services)
+      const { node, hash, nar, attributes } = yield* Effect.provideContext(fetchContent(fetch, onProgress ?? (() => {})), services)
       return {
         path: pathWith(fetch, hash),
         node,
@@ -197,7 +223,8 @@ const make = Effect.fnUntraced(function* (options: FetcherOptions) {
         signatures: [],
         deriver: undefined,
         ca: contentAddress(fetch, hash),
-        registrationTime: Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        registrationTime: Math.floor((yield* Clock.currentTimeMillis) / 1000),
+        ...(attributes === undefined ? {} : { tree: attributes })
       }
     })
   } satisfies Fetcher["Service"]

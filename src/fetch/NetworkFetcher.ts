@@ -1,6 +1,8 @@
 /**
  * The local fetcher with the real outside, HTTP client and all, loaded by the first fetch: programs that fetch nothing do not pay for it.
  */
+import * as os from "node:os"
+import * as path from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -17,6 +19,9 @@ export interface NetworkFetcherOptions {
   readonly http?: Partial<HttpOptions> | undefined
 }
 
+/** Where mirrors of git repositories are: they may be deleted. */
+const repositories = (): string => path.join(process.env["XDG_CACHE_HOME"] || path.join(os.homedir(), ".cache"), "yix", "git")
+
 /** Connections are closed with the layer. */
 export const layer = (options: NetworkFetcherOptions = {}): Layer.Layer<Fetcher, never, BlobService | DirectoryService> =>
   Layer.effect(
@@ -30,7 +35,10 @@ export const layer = (options: NetworkFetcherOptions = {}): Layer.Layer<Fetcher,
           import("./Transfer.ts"),
           import("../wire/Http.ts")
         ])
-        const whole = LocalFetcher.layer(options.fetcher).pipe(Layer.provide(Transfer.layer), Layer.provide(Http.layer(options.http)))
+        const whole = LocalFetcher.layer({ repositories: repositories(), ...options.fetcher }).pipe(
+          Layer.provide(Transfer.layer),
+          Layer.provide(Http.layer(options.http))
+        )
         // Not in the fiber of the first fetch: its interruption must not take the others' fetcher away.
         const built = await Effect.runPromiseWith(services)(Layer.buildWithScope(whole, scope))
         return Context.get(built, Fetcher)

@@ -29,10 +29,9 @@ import { fromUnicode, toBytes, toUnicode } from "../nix/Bytes.ts"
 import { hasher } from "../nix/Crypto.ts"
 import { hashBytes, type NixHash, type NixHashAlgorithm, parseSri, printHash, sameHash } from "../nix/Hash.ts"
 import { calculateWith, render } from "../store/Nar.ts"
-import type { PathInfo } from "../store/PathInfo.ts"
 import { decompress } from "../wire/Decompress.ts"
 import { contentAddress, type Fetch, fetchKey, methodOf, pathWith } from "./Fetch.ts"
-import { Fetcher } from "./Fetcher.ts"
+import { type Fetched, Fetcher } from "./Fetcher.ts"
 import { type FetchError, HashMismatch, NotRecorded, RecordingDamaged, RecordingFailed } from "./FetchError.ts"
 import { openLocal, shown } from "./Transfer.ts"
 
@@ -57,7 +56,9 @@ const Recording = Schema.Struct({
   hash: Schema.String,
   /** As SRI. */
   narHash: Schema.String,
-  narSize: Schema.Natural
+  narSize: Schema.Natural,
+  /** Of an input of `fetchTree`: what is known of it besides. */
+  tree: Schema.optionalKey(Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])))
 })
 type Recording = typeof Recording.Type
 
@@ -101,7 +102,7 @@ const make = (inner: Fetcher["Service"] | undefined, { directory, mode }: Record
       }).pipe(Effect.onError(() => Effect.promise(() => fs.promises.rm(temporary, { force: true }).catch(() => {}))))
     }
 
-    const record = Effect.fnUntraced(function* (fetch: Fetch, info: PathInfo): Effect.fn.Return<void, FetchError, Services> {
+    const record = Effect.fnUntraced(function* (fetch: Fetch, info: Fetched): Effect.fn.Return<void, FetchError, Services> {
       const node = info.node
       const hash = fetch.hash ?? (yield* hashOf(fetch, node, info.narHash, "sha256"))
       if (hash === undefined) return yield* Effect.die(new Error(`the fetch of '${shown(fetch.url)}' gave no plain file`))
@@ -111,7 +112,8 @@ const make = (inner: Fetcher["Service"] | undefined, { directory, mode }: Record
         url: shown(fetch.url),
         hash: printHash(hash, "sri"),
         narHash: printHash({ algorithm: "sha256", digest: info.narHash }, "sri"),
-        narSize: info.narSize
+        narSize: info.narSize,
+        ...(info.tree === undefined ? {} : { tree: Object.fromEntries(info.tree) })
       }
       const narFile = narFileOf(info.narHash)
       const nar = Stream.toAsyncIterableWith(render(node), services)
@@ -141,7 +143,7 @@ const make = (inner: Fetcher["Service"] | undefined, { directory, mode }: Record
       return Option.some(recording)
     })
 
-    const replay = Effect.fnUntraced(function* (fetch: Fetch, recording: Recording): Effect.fn.Return<PathInfo, FetchError, Services> {
+    const replay = Effect.fnUntraced(function* (fetch: Fetch, recording: Recording): Effect.fn.Return<Fetched, FetchError, Services> {
       const [recordedHash, recordedNar] = yield* Effect.try({
         try: () => [parseSri(recording.hash), parseSri(recording.narHash)] as const,
         catch: (error) => new RecordingDamaged({ file: fileOf(fetch), detail: (error as Error).message })
@@ -179,7 +181,8 @@ const make = (inner: Fetcher["Service"] | undefined, { directory, mode }: Record
         signatures: [],
         deriver: undefined,
         ca: contentAddress(fetch, hash),
-        registrationTime: Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        registrationTime: Math.floor((yield* Clock.currentTimeMillis) / 1000),
+        ...(recording.tree === undefined ? {} : { tree: new Map(Object.entries(recording.tree)) })
       }
     })
 

@@ -10,13 +10,14 @@ import { calculate, calculateWith } from "../store/Nar.ts"
 import { decompress } from "../wire/Decompress.ts"
 import type { Content, Source, Verify } from "./Content.ts"
 
-export const fetchTarball = Effect.fnUntraced(function* (
-  algorithm: NixHashAlgorithm,
-  { source, bytes, maxUnpacked }: Source,
-  verify: Verify
-) {
+/** The tree that an archive holds, compressed or not. `onTime` hears when each member was last modified, in Unix seconds. */
+export const unpack = ({ source, bytes, maxUnpacked }: Source, onTime?: (seconds: number) => void) => {
   const archive = decompress({ source, compression: "auto", maxBytes: maxUnpacked })(bytes)
-  const node = yield* ingest(archiveEntries({ source, strip: true })(archive))
+  return ingest(archiveEntries({ source, strip: true, onTime })(archive))
+}
+
+export const fetchTarball = Effect.fnUntraced(function* (algorithm: NixHashAlgorithm, source: Source, verify: Verify) {
+  const node = yield* unpack(source)
   const nar = yield* calculate(node)
   const digest = algorithm === "sha256" ? nar.narHash : (yield* calculateWith(node, algorithm)).digest
   const hash: NixHash = { algorithm, digest }

@@ -4,11 +4,12 @@
  *
  * Every answer is kept for the whole evaluation, so that a part that runs again sees the same bytes.
  */
-import type { FarRequest, IoAnswer, IoHost, IoRequest, NearRequest } from "../eval/IoRequest.ts"
+import type { FarRequest, IoAnswer, IoHost, IoRequest, NearRequest, TreeAnswer } from "../eval/IoRequest.ts"
 import { requestKey } from "../eval/IoRequest.ts"
 import { Interrupted } from "../eval/NixError.ts"
 import type { Fetch } from "../fetch/Fetch.ts"
-import { storePathOf } from "../fetch/Fetch.ts"
+import { pathWith, storePathOf } from "../fetch/Fetch.ts"
+import { isComplete, isKnowledge, printUrl } from "../nix/FlakeRef.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { toBytes } from "../nix/Bytes.ts"
 import { hash } from "../nix/Crypto.ts"
@@ -188,6 +189,21 @@ export abstract class EvaluationHost implements IoHost {
           if (path === undefined) return undefined
           this.post({ _tag: "Fetches", list: [[path, fetch]] })
           return { ok: true, value: path }
+        }
+        case "FetchTree": {
+          const input = new Map(request.input)
+          const url = printUrl(input)
+          if (this.#job.restrict && !mayFetch(this.#job, url)) {
+            return failure("restricted", `access to URI '${url}' is forbidden in restricted mode`)
+          }
+          const { hash, name } = request
+          if (hash === undefined || !isComplete(input)) return undefined
+          // All that a fetch could tell stands in the input; so the tree itself may wait until something needs it.
+          const fetch: Fetch = { _tag: "Tree", input, url, name, hash }
+          const path = pathWith(fetch, hash)
+          this.post({ _tag: "Fetches", list: [[path, fetch]] })
+          const attributes = request.input.filter(([attribute]) => isKnowledge(attribute))
+          return { ok: true, value: { path, narHash: printHash(hash, "sri"), attributes } satisfies TreeAnswer }
         }
         case "AddText":
           if (!this.#job.readOnly) return undefined

@@ -19,7 +19,7 @@ import { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import { type ContextElement, type FarRequest, requestKey } from "../eval/IoRequest.ts"
 import { type Fetch, fetchKey, fromDerivation, storePathOf } from "../fetch/Fetch.ts"
 import { exitCodeOf } from "../fetch/FetchError.ts"
-import { Fetcher } from "../fetch/Fetcher.ts"
+import { type Fetched, Fetcher } from "../fetch/Fetcher.ts"
 import { type ByteString, fromBytes, toBytes, toUnicode } from "../nix/Bytes.ts"
 import { type Derivation, outputNames } from "../nix/Derivation.ts"
 import { hash } from "../nix/Crypto.ts"
@@ -33,6 +33,8 @@ import { EventSink } from "../wire/Events.ts"
 import { announced, planned } from "./Announce.ts"
 import { buildDerivation, type BuildServices } from "./BuildDerivation.ts"
 import { BuildLogs } from "./BuildLogs.ts"
+import { fetchInput } from "./FetchInput.ts"
+import { InputMemory } from "./InputMemory.ts"
 import { Known } from "./Known.ts"
 import * as Presence from "./Presence.ts"
 import {
@@ -104,6 +106,7 @@ const make = Effect.gen(function* () {
   const directories = yield* DirectoryService
   const leases = yield* Leases
   const fetcher = yield* Fetcher
+  const memory = yield* InputMemory
   const services: Context.Context<BuildServices | PathInfoService> = Context.make(BlobService, blobs).pipe(
     Context.add(PathInfoService, pathInfos),
     Context.add(DirectoryService, directories),
@@ -306,10 +309,14 @@ const make = Effect.gen(function* () {
   })
 
   /** The fetched path, committed. `path` is known beforehand, if a hash is; `what` is who asked, for messages. */
-  const fetched = (path: StorePath | undefined, fetch: Fetch, what?: StorePath): Effect.Effect<PathInfo, RealiseError> => {
-    const work: Effect.Effect<PathInfo, RealiseError> = announced("fetch", fetch.name, path, (reporter) =>
+  const fetched = (path: StorePath | undefined, fetch: Fetch, what?: StorePath): Effect.Effect<Fetched, RealiseError> => {
+    const work: Effect.Effect<Fetched, RealiseError> = announced("fetch", fetch.name, path, (reporter) =>
       Effect.gen(function* () {
-        if ((yield* RealiseOptions).offline && fetcher.offline !== true && /^(?!file:)[a-z][a-z0-9+.-]*:/i.test(fetch.url)) {
+        if (
+          (yield* RealiseOptions).offline &&
+          fetcher.offline !== true &&
+          /^(?!(?:git\+|tarball\+|file\+)?file:|path:)[a-z][a-z0-9+.-]*:/i.test(fetch.url)
+        ) {
           return yield* new FetchFailure({ what, detail: `'${toUnicode(fetch.url)}' must be fetched, which --offline forbids`, code: 1 })
         }
         const info = yield* fetcher
@@ -318,7 +325,8 @@ const make = Effect.gen(function* () {
         if (path !== undefined && info.path !== path) {
           return yield* new FetchFailure({ what, detail: `'${fetch.url}' gave '${info.path}' where '${path}' was expected`, code: 1 })
         }
-        return yield* commit(info)
+        const { tree, ...content } = info
+        return { ...(yield* commit(content)), tree }
       })
     )
     if (path === undefined) return sharing.once(`fetch ${fetchKey(fetch)}`, work)
@@ -444,6 +452,8 @@ const make = Effect.gen(function* () {
         const path = storePathOf(fetch)
         return Effect.map(path === undefined ? fetched(undefined, fetch) : needFetched(path, fetch), (info) => info.path)
       }
+      case "FetchTree":
+        return fetchInput(request, { lookup, memory, fetched: (fetch) => fetched(undefined, fetch) })
       case "EnsurePath":
         return Effect.map(
           lookup(request.path),

@@ -15,6 +15,7 @@ import type { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import type { IoAnswer } from "../eval/IoRequest.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { toUnicode } from "../nix/Bytes.ts"
+import { printUrl } from "../nix/FlakeRef.ts"
 import type { PathInfoService } from "../store/PathInfoService.ts"
 import type { Event } from "../wire/Events.ts"
 import { shownUrl } from "../wire/HttpError.ts"
@@ -55,6 +56,8 @@ const subjectOf = (question: Question): Record<string, unknown> => {
       return { name: question.name }
     case "Fetch":
       return { url: shownUrl(toUnicode(question.url)) }
+    case "FetchTree":
+      return { input: toUnicode(printUrl(new Map(question.input))) }
     case "Realise":
       return {
         count: question.elements.length,

@@ -6,6 +6,8 @@ export interface Member {
   readonly data?: Uint8Array | string
   readonly target?: string
   readonly mode?: number
+  /** Unix seconds; 0 by default. */
+  readonly time?: number
   /** Text of the size field; by default the length of the data in octal. */
   readonly size?: string | Uint8Array
   readonly magic?: string
@@ -27,7 +29,7 @@ export const header = (member: Member): Buffer => {
   block.write("0000000", 116)
   if (member.size instanceof Uint8Array) block.set(member.size, 124)
   else block.write(member.size ?? data.length.toString(8).padStart(11, "0"), 124)
-  block.write("00000000000", 136)
+  block.write((member.time ?? 0).toString(8).padStart(11, "0"), 136)
   block.write(member.type ?? "0", 156)
   block.set(latin1(member.target ?? "").subarray(0, 100), 157)
   block.write(member.magic ?? "ustar\x0000", 257, "latin1")

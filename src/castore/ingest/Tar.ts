@@ -109,8 +109,21 @@ const refusedTypes: ReadonlyMap<string, string> = new Map([
   ["M", "the continuation of a file from another volume"]
 ])
 
-/** Sources of members: `undefined` asks for more input. The end comes at a block of zeros or at the end of the input between members. */
-export function* readTar(input: Input): Generator<TarEvent | undefined, void> {
+/** Unix seconds of a member; a time that is none is no reason to refuse it. */
+const timeOf = (record: ByteString | undefined, block: Uint8Array): number => {
+  if (record !== undefined && /^-?\d{1,15}(?:\.\d*)?$/.test(record)) return Math.floor(Number(record))
+  try {
+    return number(block, 136, 12, "time")
+  } catch {
+    return 0
+  }
+}
+
+/**
+ * Sources of members: `undefined` asks for more input. The end comes at a block of zeros or at the end of the input between members. `onTime` hears when each member was
+ * last modified, in Unix seconds.
+ */
+export function* readTar(input: Input, onTime?: (seconds: number) => void): Generator<TarEvent | undefined, void> {
   const global = new Map<string, ByteString>()
   let local = new Map<string, ByteString>()
   let longName: ByteString | undefined
@@ -184,6 +197,7 @@ export function* readTar(input: Input): Generator<TarEvent | undefined, void> {
     const target = record("linkpath") ?? longTarget ?? text(block, 157, 100)
     const ownSize = record("size")
     const size = ownSize === undefined ? number(block, 124, 12, "size", path) : decimal(ownSize, path)
+    onTime?.(timeOf(record("mtime"), block))
     const isPax = local.size > 0 || global.size > 0
     const sparse = type === "S" || [...local.keys(), ...global.keys()].some((key) => key.startsWith("GNU.sparse."))
     local = new Map()

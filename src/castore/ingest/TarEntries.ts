@@ -19,6 +19,8 @@ export interface ArchiveOptions {
   readonly source: string
   /** As `fetchTarball` does: where the archive's top level is exactly one directory, that directory is the tree. */
   readonly strip: boolean
+  /** Hears when each member was last modified, in Unix seconds. */
+  readonly onTime?: ((seconds: number) => void) | undefined
 }
 
 /** What the synchronous part stopped for. */
@@ -39,14 +41,14 @@ const concat = (pieces: ReadonlyArray<Uint8Array>, size: number): Uint8Array => 
  * The entries of a tar archive (not compressed). Stores the files' contents while reading; the whole input is read, also what follows the archive's end.
  */
 export const tarEntries =
-  ({ source, strip }: ArchiveOptions) =>
+  ({ source, strip, onTime }: ArchiveOptions) =>
   <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<IngestEntry, E | BadArchive | CastoreError, R | BlobService> =>
     Stream.unwrap(
       Effect.gen(function* () {
         const blobs = yield* BlobService
         const pull = yield* Stream.toPull(bytes)
         const input = new Input()
-        const events = readTar(input)
+        const events = readTar(input, onTime)
         const tree = new ArchiveTree()
         const group = new FileGroup()
         let open: { file: ArchiveFile; size: number; left: number; pieces: Array<Uint8Array> } | undefined

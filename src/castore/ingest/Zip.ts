@@ -19,6 +19,8 @@ export interface ZipMember {
   readonly kind: "file" | "directory" | "symlink"
   readonly executable: boolean
   readonly method: "stored" | "deflated"
+  /** Unix seconds. */
+  readonly modified: number
   readonly crc: number
   readonly compressed: number
   readonly size: number
@@ -133,6 +135,21 @@ const methodNames: ReadonlyMap<number, string> = new Map([
   [98, "ppmd"]
 ])
 
+/**
+ * Unix seconds of a member: the extended time stamp (extra field 0x5455, Info-ZIP) where there is one, else DOS date and time, which have no zone, taken as UTC.
+ */
+const timeOf = (extra: Uint8Array, dosTime: number, dosDate: number): number => {
+  const data = view(extra)
+  for (let at = 0; at + 4 <= extra.length;) {
+    const end = at + 4 + data.getUint16(at + 2, true)
+    if (end > extra.length) break
+    if (data.getUint16(at, true) === 0x5455 && end - at >= 9 && (extra[at + 4]! & 1) !== 0) return data.getInt32(at + 5, true)
+    at = end
+  }
+  const date = [(dosDate >> 9) + 1980, ((dosDate >> 5) & 15) - 1, dosDate & 31] as const
+  return Math.max(0, Date.UTC(...date, dosTime >> 11, (dosTime >> 5) & 63, (dosTime & 31) * 2) / 1000)
+}
+
 /** The members of a central directory. Throws `ArchiveFault`. */
 export const readDirectory = (bytes: Uint8Array, { start, members, base }: ZipDirectory): ReadonlyArray<ZipMember> => {
   const data = view(bytes)
@@ -176,6 +193,7 @@ export const readDirectory = (bytes: Uint8Array, { start, members, base }: ZipDi
       kind: isDirectory ? "directory" : type === 0o120000 ? "symlink" : "file",
       executable: (mode & 0o100) !== 0,
       method: methodNumber === 0 ? "stored" : "deflated",
+      modified: timeOf(extra, data.getUint16(at + 12, true), data.getUint16(at + 14, true)),
       crc: data.getUint32(at + 16, true),
       compressed,
       size,

@@ -50,7 +50,7 @@ const unpackSmall = (member: ZipMember, bytes: Uint8Array): Uint8Array => {
 
 /** The entries of a zip archive; stores the files' contents. */
 export const zipEntries =
-  ({ source, strip }: ArchiveOptions) =>
+  ({ source, strip, onTime }: ArchiveOptions) =>
   <E, R>(
     bytes: Stream.Stream<Uint8Array, E, R>
   ): Stream.Stream<IngestEntry, E | BadArchive | DecompressError | CastoreError, R | BlobService> =>
@@ -98,6 +98,7 @@ export const zipEntries =
             : yield* Effect.flatMap(read(found.offset, 56), (record) => checked(() => readZip64(record, found.offset)))
         const directory = yield* read(place.start, place.length)
         const members = yield* checked(() => readDirectory(directory, place))
+        if (onTime !== undefined) for (const member of members) onTime(member.modified)
 
         /** Where a member's data begins; its own header must agree with the directory. */
         const locate = Effect.fnUntraced(function* (member: ZipMember) {

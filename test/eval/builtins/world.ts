@@ -82,6 +82,7 @@ export const host = (root: Tree, lines: Array<string> = []): IoHost => {
       case "EnsurePath":
         return answer(true)
       case "Fetch":
+      case "FetchTree":
         return failure("there is no network here")
     }
   }
