@@ -3,7 +3,7 @@
  *
  * A runtime is made for containers that outlive it: killed, runc leaves its container running, its state directory, its cgroup and, where it was at work, mounts. So it runs in a
  * process namespace and a mount namespace of its own, as their first process: `unshare` makes them, dies with us, and takes the runtime with it; then the kernel kills all that is in the process
- * namespace, the container's own included, and the mounts go with the last process. State is kept in the scratch directory, and the cgroup file systems are read-only where the runtime sees them, so that it
+ * namespace, the container's own included, and the mounts go with the last process. State is kept in the scratch directory, and the runtime cannot write to the cgroup file systems, so that it
  * makes no cgroup (it is told to do without: `--rootless`). Whatever is killed, there is nothing left that `runc delete --force` could remove; what is left of the scratch directory is swept as ever.
  *
  * As root the runtime is root and the builder has a user id of its own on the host; otherwise `unshare` makes a user namespace in which we are root, so that no ranges in /etc/subuid and
@@ -51,14 +51,19 @@ const runtimeArguments = ({ kind, program }: OciRuntime, scratch: ByteString): R
   scratch.slice(scratch.lastIndexOf("/") + 1)
 ]
 
-/** Makes the cgroup file systems read-only. Where that is not allowed the runtime could not have written to them either. */
-const freezeCgroups = (): ReadonlyArray<Syscall> => {
+/**
+ * Keeps the runtime from making cgroups. Runc insists on seeing some, so it sees them read-only; crun refuses machines with both versions of them, so it sees an empty directory.
+ * Where this is not allowed the runtime could not have written there either.
+ */
+const withoutCgroups = ({ kind }: OciRuntime): ReadonlyArray<Syscall> => {
   const mountPoints = readMountPoints()
+  const purpose = "keeping the runtime from cgroups"
+  if (kind === "crun") return [{ name: "mount", arguments: ["none", "/sys/fs/cgroup", "tmpfs", readOnly, 0], mayFail: true, purpose }]
   return cgroupMountPoints().map((path) => ({
     name: "mount",
     arguments: [0, path, 0, bind | remount | readOnly | flagsAt(mountPoints, path), 0],
     mayFail: true,
-    purpose: "making cgroups read-only"
+    purpose
   }))
 }
 
@@ -122,7 +127,7 @@ export const launchOci = (
       {
         name: "prepare",
         calls: [
-          ...freezeCgroups(),
+          ...withoutCgroups(runtime),
           execute(
             fromUnicode(runtime.program),
             runtimeArguments(runtime, scratch),
