@@ -7,11 +7,12 @@ import { pathToFileURL } from "node:url"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as Base32 from "../../../src/nix/Base32.ts"
 import { parsePublicKey } from "../../../src/nix/Keys.ts"
 import { isStorePath } from "../../../src/nix/StorePath.ts"
 import { copyClosure } from "../../../src/store/Copy.ts"
 import * as NixCache from "../../../src/store/pathinfo/NixCache.ts"
-import { http, inside, memorySide, serving } from "./world.ts"
+import { add, http, inside, memorySide, serving, treeNar } from "./world.ts"
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "yix-realnix-"))
 afterAll(async () => {
@@ -87,6 +88,32 @@ for (const nix of nixes) {
             assert.isTrue(file(second).equals(file(first)) && file(`${second}-at-home`).equals(file(first)))
           }
           yield* Effect.promise(() => ok(nix.store, ["--store", second, "--verify", "--check-contents"]))
+        }),
+      120_000
+    )
+
+    it.live(
+      "takes a closure from a cache that yix wrote into a directory, in each compression, with signatures required",
+      () =>
+        Effect.gen(function* () {
+          const side = memorySide()
+          const secret = path.join(scratch, `${nix.name}-secret`)
+          fs.writeFileSync(secret, "t-1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3RjnS8CZZ+TWMJulDV8d3IZkElUxuA==")
+          const low = yield* add(side, "low", treeNar("low"), [], { ca: undefined })
+          const high = yield* add(side, "high", treeNar("high"), [low.path], { ca: undefined })
+          for (const compression of ["zstd", "gzip", "br", "none"]) {
+            const url = pathToFileURL(path.join(scratch, `${nix.name}-written-${compression}`)).href
+            const cache = { url: `${url}?compression=${compression}&secret-key=${secret}&write-nar-listing=true`, trustedKeys: undefined }
+            const pathInfos = yield* inside(side, NixCache.make(cache)).pipe(Effect.provide(http))
+            yield* copyClosure([high.path], side, { ...side, pathInfos })
+            const store = path.join(scratch, `${nix.name}-from-${compression}`)
+            const trusted = ["--option", "trusted-public-keys", "t-1:A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="]
+            const realise = ["--store", store, "--realise", high.path, "--option", "substituters", url, "--option", "require-sigs", "true"]
+            yield* Effect.promise(() => ok(nix.store, [...realise, ...trusted]))
+            const dumped = yield* Effect.promise(() => ok(nix.store, ["--store", store, "--query", "--hash", low.path, high.path]))
+            assert.strictEqual(dumped, [low, high].map(({ narHash }) => `sha256:${Base32.encode(narHash)}`).join("\n"))
+            yield* Effect.promise(() => ok(nix.store, ["--store", store, "--verify", "--check-contents"]))
+          }
         }),
       120_000
     )
