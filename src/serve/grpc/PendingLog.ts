@@ -20,7 +20,8 @@ export class PendingLog {
   push(bytes: Uint8Array): void {
     if (this.#lost > 0 || this.#size + bytes.length > capacity) this.#lost += bytes.length
     else {
-      this.#pieces.push(bytes.slice())
+      // Not `slice`, which of a Buffer is a view.
+      this.#pieces.push(Uint8Array.from(bytes))
       this.#size += bytes.length
     }
     this.wake()
