@@ -4,6 +4,7 @@
  * - ```sh blocks are run, each document from top to bottom in a fresh folder that looks like the checkout (see Reader.ts), and must succeed. `# → text` behind a command
  *   is a line that the block prints, and a ```text block that comes next in the same section is all that it prints (to standard output, or to standard error). `…` stands for
  *   anything within a line, a line of only `…` for any lines.
+ * - ```text blocks with `yix> ` in them are sessions: what stands behind the prompts is given to `yix repl`, and the rest is all that it prints (but for its greeting, and the line that starts it).
  * - ```toml blocks are written to `yix.toml` in that folder and held to `yix config check`; ```ts blocks are type-checked against the sources (`yix/store/Add` is src/store/Add.ts);
  *   ```nix blocks are parsed; ```json blocks too, those with one value a line as well.
  *
@@ -19,7 +20,7 @@
  * checkout's dist/).
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -61,10 +62,15 @@ const title = (block: Block) =>
       ?.slice(0, 80) ?? ""
   }`
 
+const isSession = (block: Block) => block.language === "text" && /^yix> /m.test(block.text)
+const isFollowed = (block: Block) => block.language === "sh" || block.language === "toml" || isSession(block)
+
 /** The block that says what `block` prints. */
 const outputOf = (document: Document, block: Block): Block | undefined => {
   const next = document.blocks[document.blocks.indexOf(block) + 1]
-  return next !== undefined && next.section === block.section && next.language === "text" && !next.marks.has("file") ? next : undefined
+  return next !== undefined && next.section === block.section && next.language === "text" && !isSession(next) && !next.marks.has("file")
+    ? next
+    : undefined
 }
 
 /** Throws where a run is not what the document says. */
@@ -88,7 +94,7 @@ const judge = (document: Document, block: Block, ran: Ran): void => {
 /** Follows a document; what went wrong with each block, or nothing. */
 const follow = async (document: Document): Promise<ReadonlyMap<Block, unknown>> => {
   const failures = new Map<Block, unknown>()
-  if (!document.blocks.some((block) => block.language === "sh" || block.language === "toml")) return failures
+  if (!document.blocks.some(isFollowed)) return failures
   using reader = new Reader()
   for (const block of document.blocks) {
     if (skipped(block)) continue
@@ -98,6 +104,12 @@ const follow = async (document: Document): Promise<ReadonlyMap<Block, unknown>> 
       if (block.language === "toml") {
         const { code, stderr } = await reader.run(`yix config check --config '${file}'`)
         assert.strictEqual(code, 0, stderr)
+      } else if (isSession(block)) {
+        const lines = block.text.split("\n")
+        reader.write(".session", lines.flatMap((line) => /^(?:yix>| {4}>) (.*)$/.exec(line)?.[1] ?? []).join("\n"))
+        const { stdout, stderr } = await reader.run("yix repl < .session")
+        const expected = lines.filter((line) => !/^(yix>| {4}>|\$) |^Type :\? for help/.test(line)).join("\n")
+        if (!matches(stdout.replace(/^\n+/gm, ""), expected)) assert.fail(`the session gives\n${stdout}\n${stderr}`)
       } else if (block.language === "sh" && file === undefined)
         judge(document, block, await (block.marks.has("keeps running") ? reader.leaveRunning(block.text) : reader.run(block.text)))
     } catch (error) {
@@ -125,9 +137,13 @@ const bounded = (limit: number) => {
 }
 
 describe("the documentation", () => {
+  const all = documents.flatMap(({ blocks }) => blocks)
   const runs = new Map<Document, Promise<ReadonlyMap<Block, unknown>>>()
+  let types: ReturnType<typeof typeCheck>
   beforeAll(() => {
     const slot = bounded(atOnce)
+    types = slot(() => typeCheck(all.filter((block) => block.language === "ts" && !skipped(block))))
+    types.catch(() => {})
     for (const document of documents) {
       const run = slot(() => follow(document))
       run.catch(() => {})
@@ -135,10 +151,10 @@ describe("the documentation", () => {
     }
   })
   // A test that was broken off must not leave servers behind.
-  afterAll(() => Promise.allSettled(runs.values()))
+  afterAll(() => Promise.allSettled([types, ...runs.values()]))
 
   for (const document of documents) {
-    const tried = document.blocks.filter((block) => !skipped(block) && (block.language === "sh" || block.language === "toml"))
+    const tried = document.blocks.filter((block) => !skipped(block) && isFollowed(block))
     if (tried.length === 0) continue
     describe(`${document.file}: the reader's commands`, () => {
       for (const block of tried)
@@ -149,8 +165,6 @@ describe("the documentation", () => {
     })
   }
 
-  const all = documents.flatMap(({ blocks }) => blocks)
-
   it("marks blocks in words that these tests know, in languages that they try", () => {
     const unknown = all.flatMap((block) =>
       [...block.marks.keys()].filter((key) => !known.has(key)).map((key) => `${placeOf(block)}: ${key}`)
@@ -158,6 +172,9 @@ describe("the documentation", () => {
     assert.deepStrictEqual(unknown, [])
     const untried = all.filter(({ language }) => !languages.has(language)).map((block) => `${placeOf(block)}: ${block.language}`)
     assert.deepStrictEqual(untried, [])
+    // What is without a language is a picture.
+    const commands = all.filter(({ language, text }) => /^(text)?$/.test(language) && /^(yix|npx|npm|node|nix|nix-\w+) /m.test(text))
+    assert.deepStrictEqual(commands.map(placeOf), [], "commands in blocks that are not called sh")
   })
 
   it("leaves out few commands, each with a reason", () => {
@@ -188,30 +205,9 @@ describe("the documentation", () => {
     }
   })
 
-  it("has TypeScript that type-checks", { timeout: 120_000 }, () => {
-    const blocks = all.filter((block) => block.language === "ts" && !skipped(block))
-    if (blocks.length === 0) return
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "yix-docs-ts-"))
-    try {
-      fs.symlinkSync(path.join(project, "node_modules"), path.join(folder, "node_modules"))
-      fs.writeFileSync(path.join(folder, "package.json"), '{ "type": "module" }')
-      const compilerOptions = { paths: { "yix/*": [path.join(project, "src/*.ts")] }, noUnusedLocals: false, skipLibCheck: true }
-      fs.writeFileSync(
-        path.join(folder, "tsconfig.json"),
-        JSON.stringify({ extends: path.join(project, "tsconfig.json"), compilerOptions, include: ["**/*.ts"] })
-      )
-      for (const block of blocks) {
-        // Blocks of one document that name files may import each other.
-        const name = block.marks.get("file") ?? `line-${block.line}.ts`
-        const file = path.join(folder, block.file.replaceAll("/", "-"), name)
-        fs.mkdirSync(path.dirname(file), { recursive: true })
-        fs.writeFileSync(file, block.text)
-      }
-      const { status, stdout } = spawnSync(path.join(project, "node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" })
-      assert.strictEqual(status, 0, stdout)
-    } finally {
-      fs.rmSync(folder, { recursive: true, force: true })
-    }
+  it("has TypeScript that type-checks", { timeout: 300_000 }, async () => {
+    const [status, said] = await types
+    assert.strictEqual(status, 0, said)
   })
 
   it("links to files and headings that are there", () => {
@@ -234,6 +230,39 @@ describe("the documentation", () => {
     assert.deepStrictEqual(broken, [])
   })
 })
+
+/** Type-checks blocks against the sources: the status of the compiler, and what it said. */
+const typeCheck = async (blocks: ReadonlyArray<Block>): Promise<readonly [status: number | null, said: string]> => {
+  if (blocks.length === 0) return [0, ""]
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "yix-docs-ts-"))
+  try {
+    fs.symlinkSync(path.join(project, "node_modules"), path.join(folder, "node_modules"))
+    fs.writeFileSync(path.join(folder, "package.json"), '{ "type": "module" }')
+    const compilerOptions = { paths: { "yix/*": [path.join(project, "src/*.ts")] }, noUnusedLocals: false, skipLibCheck: true }
+    fs.writeFileSync(
+      path.join(folder, "tsconfig.json"),
+      JSON.stringify({
+        extends: path.join(project, "tsconfig.json"),
+        compilerOptions,
+        include: ["**/*.ts", path.join(project, "src/**/*.d.ts")]
+      })
+    )
+    for (const block of blocks) {
+      // Blocks of one document that name files may import each other.
+      const name = block.marks.get("file") ?? `line-${block.line}.ts`
+      const file = path.join(folder, block.file.replaceAll("/", "-"), name)
+      fs.mkdirSync(path.dirname(file), { recursive: true })
+      fs.writeFileSync(file, block.text)
+    }
+    const compiler = spawn(path.join(project, "node_modules/.bin/tsc"), ["-p", folder], { stdio: ["ignore", "pipe", "inherit"] })
+    let said = ""
+    compiler.stdout.on("data", (bytes: Buffer) => (said += bytes.toString()))
+    const status = await new Promise<number | null>((resolve, reject) => compiler.on("close", resolve).on("error", reject))
+    return [status, said]
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
+}
 
 /** One value, or one a line. */
 const json = (text: string): void => {
