@@ -59,8 +59,8 @@ export const drawText = (composition: Composition): ReadonlyArray<string> => {
 const escaped = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;")
 
-/** Pixels. A letter of the fixed-width font is `letter` wide at most. */
-const size = { letter: 8, line: 18, margin: 12, between: 96, below: 16, widest: 60 }
+/** Pixels. A letter of the fixed-width font is `letter` wide at most, one beside an arrow `small`. */
+const size = { letter: 8, small: 7, line: 18, margin: 12, between: 96, below: 16, widest: 60 }
 
 const clipped = (text: string): string => (text.length > size.widest ? `${text.slice(0, size.widest - 1)}…` : text)
 
@@ -76,38 +76,62 @@ const columnsOf = ({ instances }: Composition): ReadonlyMap<InstanceId, number> 
   return columns
 }
 
+interface Box {
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
+  readonly lines: ReadonlyArray<string>
+}
+
+/** How far down those stand that refer to an instance, on average, among what has its place. */
+const heightsOfReferrers = ({ instances }: Composition, boxes: ReadonlyMap<InstanceId, Box>): ReadonlyMap<InstanceId, number> => {
+  const found = new Map<InstanceId, Array<number>>()
+  for (const [id, { references }] of instances) {
+    const box = boxes.get(id)
+    if (box === undefined) continue
+    references.forEach(({ kind, name }, index) => {
+      const target = idOf(kind, name)
+      found.set(target, [...(found.get(target) ?? []), arrowStart(box, index, references.length)])
+    })
+  }
+  return new Map([...found].map(([id, heights]) => [id, heights.reduce((sum, height) => sum + height, 0) / heights.length]))
+}
+
+/** How far down the side of a box the arrow of a reference begins. */
+const arrowStart = ({ y, height }: Box, index: number, count: number): number => y + ((index + 1) * height) / (count + 1)
+
 /** An SVG document, its text selectable, with the reader's own colours where it is shown in a page. */
 export const drawSvg = (composition: Composition): string => {
   const columns = columnsOf(composition)
-  const boxes = new Map<InstanceId, { x: number; y: number; width: number; height: number; lines: ReadonlyArray<string> }>()
+  const boxes = new Map<InstanceId, Box>()
   let x = size.margin
   let bottom = 0
+  let widest = 0
   for (let column = 0; [...columns.values()].includes(column); column++) {
+    const here = [...composition.instances].filter(([id]) => columns.get(id) === column)
+    const linesOf = new Map(here.map(([id, instance]) => [id, [id, instance.type, ...keysOf(instance)].map(clipped)]))
+    // All boxes of a column are as wide, so that arrows run between columns and not through boxes.
+    const width = Math.max(...[...linesOf.values()].flat().map((line) => line.length)) * size.letter + 2 * size.margin
+    const labels = here.flatMap(([, { references }]) => references.map(({ key }) => key.length * size.small))
+    const heights = heightsOfReferrers(composition, boxes)
     let y = size.margin
-    let widest = 0
-    for (const [id, instance] of composition.instances) {
-      if (columns.get(id) !== column) continue
-      const lines = [id, instance.type, ...keysOf(instance)].map(clipped)
-      const width = Math.max(...lines.map((line) => line.length)) * size.letter + 2 * size.margin
+    for (const [id] of here.toSorted(([a], [b]) => (heights.get(a) ?? 0) - (heights.get(b) ?? 0))) {
+      const lines = linesOf.get(id)!
       const height = lines.length * size.line + size.margin
       boxes.set(id, { x, y, width, height, lines })
       y += height + size.below
-      widest = Math.max(widest, width)
     }
     bottom = Math.max(bottom, y)
-    x += widest + size.between
+    widest = x + width
+    x = widest + Math.max(size.between, ...labels.map((label) => label + 2 * size.margin))
   }
   const parts: Array<string> = []
   for (const [id, { references }] of composition.instances) {
     const from = boxes.get(id)!
     references.forEach(({ key, kind, name }, index) => {
       const to = boxes.get(idOf(kind, name))!
-      const [x1, y1, x2, y2] = [
-        from.x + from.width,
-        from.y + ((index + 1) * from.height) / (references.length + 1),
-        to.x,
-        to.y + to.height / 2
-      ]
+      const [x1, y1, x2, y2] = [from.x + from.width, arrowStart(from, index, references.length), to.x, to.y + to.height / 2]
       parts.push(
         `<line x1="${x1}" y1="${Math.round(y1)}" x2="${x2}" y2="${Math.round(y2)}" marker-end="url(#tip)"/>`,
         `<text class="key" x="${x1 + 6}" y="${Math.round(y1) - 4}">${escaped(key)}</text>`
@@ -121,7 +145,7 @@ export const drawSvg = (composition: Composition): string => {
       parts.push(`<text${style} x="${x + size.margin}" y="${y + (index + 1) * size.line}">${escaped(line)}</text>`)
     })
   }
-  const width = x - size.between + size.margin
+  const width = widest + size.margin
   const height = bottom - size.below + size.margin
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="Composition">`,
