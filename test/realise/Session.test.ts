@@ -297,7 +297,8 @@ describe("a session in its own thread", () => {
       yield* Effect.sleep(300)
       const before = performance.now()
       yield* Fiber.interrupt(fiber)
-      assert.isBelow(performance.now() - before, 200)
+      // On a machine that has other things to do, it is not the evaluator that is measured.
+      assert.isBelow(performance.now() - before, os.loadavg()[0]! < os.availableParallelism() ? 200 : 2000)
       assert.strictEqual(yield* type(session, "x"), "5")
       assert.strictEqual(yield* ask(session, { _tag: "Describe", text: "x", directory: "/" }), "an integer")
     }).pipe(Effect.scoped, Effect.provide(EvaluatorHost.layer.pipe(Layer.provideMerge(world({}))), { local: true }))

@@ -45,6 +45,13 @@ const commands: ReadonlyArray<Command> = [
   command("doc", ":doc", "expression", "EXPR", "Say what a function is for"),
   command("edit", ":e :edit", "expression", "EXPR", "Open the file in which a function or package was written in $EDITOR"),
   command("load", ":l :load", "path", "FILE", "Make the attributes of a file's set variables; <name> and URLs of tarballs work, too"),
+  command(
+    "load-flake",
+    ":lf :load-flake",
+    "path",
+    "REF",
+    "Make the attributes of a flake variables; REF as for builtins.getFlake, or a directory"
+  ),
   command("last-loaded", ":ll :last-loaded", "nothing", "", "List the variables that the last :l or :a made"),
   command("log", ":log", "expression", "EXPR", "Print the build log of a derivation (or of a path that ends in .drv)"),
   command("print", ":p :print", "expression", "EXPR", "Print a value all the way down; a string as it is"),
@@ -62,9 +69,6 @@ const commands: ReadonlyArray<Command> = [
   command("help", ":? :help", "nothing", "", "Show this help")
 ]
 
-/** Words that get an answer of their own, and are in no list: what they ask for is not there. */
-const refused = command("load-flake", ":lf :load-flake", "path", "REF", "")
-
 export type Line =
   | { readonly _tag: "Blank" }
   /** An expression or bindings. */
@@ -81,7 +85,7 @@ export const parseLine = (text: string): Line => {
   if (trimmed === "") return { _tag: "Blank" }
   if (!trimmed.startsWith(":")) return { _tag: "Input", text: trimmed }
   const [, word = "", argument = ""] = /^(\S+)\s*([^]*)$/.exec(trimmed)!
-  const found = [...commands, refused].find(({ words }) => words.includes(word))
+  const found = commands.find(({ words }) => words.includes(word))
   if (found === undefined)
     return { _tag: "Unknown", word, suggestions: closestNames(word, commandWords, Math.min(2, (word.length - 1) >> 1)) }
   return { _tag: "Command", name: found.name, takes: found.takes, argument: argument.trim() }

@@ -3,11 +3,13 @@
  *
  * An input that fails, or is interrupted, ends; the session goes on. Only the end of the input, `:q`, a signal and a closed output end it.
  */
+import * as path from "node:path"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
+import { printString } from "../../lang/Names.ts"
 import { isUnfinished } from "../../lang/SessionInput.ts"
 import { type ByteString, fromUnicode, toUnicode } from "../../nix/Bytes.ts"
 import { isDerivationPath, isStorePath, type StorePath } from "../../nix/StorePath.ts"
@@ -55,6 +57,12 @@ export interface ReplOptions {
   readonly careful: boolean
   readonly quiet: boolean
   readonly debug: boolean
+}
+
+/** The outputs of a flake; directories are absolute then, as builtins.getFlake wants them. */
+const flakeSource = (reference: string): EvaluationSource => {
+  const absolute = /^(?:\.{0,2}\/|\.{1,2}$)/.test(reference) ? path.resolve(reference) : reference
+  return { _tag: "Expression", text: `builtins.getFlake ${printString(fromUnicode(absolute))}`, directory: "/" }
 }
 
 const quitting = Symbol("quit")
@@ -181,7 +189,7 @@ export const runRepl = Effect.fnUntraced(function* (options: ReplOptions) {
       case "load":
         return load(fileSource(argument === "" ? "." : argument))
       case "load-flake":
-        return new ReplError({ detail: "there is nothing here that loads flakes; :l FILE loads a file, such as a flake's default.nix" })
+        return argument === "" ? new ReplError({ detail: "a flake is missing after this command" }) : load(flakeSource(argument))
       case "log":
         return log(argument)
       case "print":
