@@ -149,16 +149,35 @@ export const roundsWanted = (otherwise: number): number => {
   return rounds
 }
 
+/** Something that tells how long it took. */
+export interface Timed {
+  readonly name: string
+  readonly milliseconds: () => Promise<number>
+}
+
+/** Runs programs in turns and prints a table. */
+export const compare = (title: string, contenders: ReadonlyArray<Contender>, rounds: number): Promise<void> =>
+  compareTimes(
+    title,
+    contenders.map(({ name, command, environment, prepare, prints }) => ({
+      name,
+      milliseconds: async () => {
+        prepare?.()
+        const { milliseconds, stdout } = await timed(command, environment)
+        if (!prints.test(stdout)) throw new Error(`${name} printed ${JSON.stringify(stdout)}, expected ${prints}`)
+        return milliseconds
+      }
+    })),
+    rounds
+  )
+
 /** Runs all contenders and prints a table; ratios are to each of the others, so that below 1 is faster. */
-export const compare = async (title: string, contenders: ReadonlyArray<Contender>, rounds: number): Promise<void> => {
-  const times = new Map<Contender, Array<number>>(contenders.map((contender) => [contender, []]))
+export const compareTimes = async (title: string, contenders: ReadonlyArray<Timed>, rounds: number): Promise<void> => {
+  const times = new Map<Timed, Array<number>>(contenders.map((contender) => [contender, []]))
   for (let round = -1; round < rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
       const contender = contenders[(i + Math.max(round, 0)) % contenders.length]!
-      contender.prepare?.()
-      const { milliseconds, stdout } = await timed(contender.command, contender.environment)
-      if (!contender.prints.test(stdout))
-        throw new Error(`${contender.name} printed ${JSON.stringify(stdout)}, expected ${contender.prints}`)
+      const milliseconds = await contender.milliseconds()
       if (round >= 0) times.get(contender)!.push(milliseconds)
     }
   }
