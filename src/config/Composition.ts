@@ -201,10 +201,8 @@ const syntaxProblem = (text: string, error: unknown): ConfigProblem => {
   const { line } = error
   const detail = error.message.split("\n")[0]!.replace(/^Invalid TOML document: /, "")
   if (/redefine/.test(detail)) {
-    const again = text
-      .split("\n")
-      [line - 1]!.trim()
-      .replace(/\s*=.*$/, "")
+    const lines = text.split("\n")
+    const again = lines[line - 1]!.trim().replace(/\s*=.*$/, "")
     return { line, key: "", detail: `'${again}' is there a second time`, fix: "keep one of the two" }
   }
   return { line, key: "", detail: `not TOML: ${detail}`, fix: "correct the line, see https://toml.io" }

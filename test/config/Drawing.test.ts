@@ -53,7 +53,7 @@ describe("a drawing", () => {
         [...svg.matchAll(new RegExp(`<${tag} [^>]*`, "g"))].map(([text]) =>
           names.map((name) => Number(new RegExp(` ${name}="([^"]+)"`).exec(text)![1]))
         )
-      const boxes = numbers("rect", "x", "y", "width", "height") as ReadonlyArray<[number, number, number, number]>
+      const boxes = numbers("rect", "x", "y", "width", "height") as Array<Array<number>> as Array<[number, number, number, number]>
       const [[width, height]] = numbers("svg", "width", "height") as [[number, number]]
       for (const [x, y, w, h] of boxes) {
         assert.isAtMost(x + w, width)
@@ -61,7 +61,7 @@ describe("a drawing", () => {
         // Boxes of a column are as wide as each other and apart.
         for (const [x2, y2, w2, h2] of boxes) if (x === x2 && y !== y2) assert.isTrue(w === w2 && (y + h < y2 || y2 + h2 < y))
       }
-      for (const [x1, x2] of numbers("line", "x1", "x2") as ReadonlyArray<[number, number]>) {
+      for (const [x1, x2] of numbers("line", "x1", "x2") as Array<Array<number>> as Array<[number, number]>) {
         assert.isTrue(boxes.some(([x, , w]) => x + w === x1))
         assert.isTrue(boxes.some(([x]) => x === x2))
         assert.isBelow(x1, x2)
