@@ -3,9 +3,17 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
 import { toUnicode } from "../nix/Bytes.ts"
 import { type FileTime, monotonic } from "./FileTimes.ts"
+
+/** What a file's span ends with where its evaluation failed; the evaluation itself tells why. */
+class FileFailed extends Schema.TaggedError<FileFailed>()("FileFailed", {}) {
+  override get message(): string {
+    return "the evaluation of the file failed"
+  }
+}
 
 const round = (milliseconds: number): number => Math.round(milliseconds * 1000) / 1000
 
@@ -37,6 +45,6 @@ export const spansOf = (context: Context.Context<never>, files: ReadonlyArray<Fi
     span.attribute("attempts", file.attempts)
   }
   for (const file of files) {
-    spans.get(file.index)?.end(nanos(file.ended), file.failed ? Exit.fail(new Error("the evaluation of the file failed")) : Exit.void)
+    spans.get(file.index)?.end(nanos(file.ended), file.failed ? Exit.fail(new FileFailed()) : Exit.void)
   }
 }

@@ -30,7 +30,7 @@ const callsOf = (spans: ReadonlyArray<SentSpan>) => spans.filter((span) => span.
 
 describe("a trace over HTTP", { timeout: 120_000 }, () => {
   it("is one, of the command and of the server that it asks, below the caller's span", async () => {
-    const { result, served } = await scratch.serving(["--store", "there"], collector.json, (address) =>
+    const { result, served } = await scratch.serving(["--store", "there", "-v"], collector.json, (address) =>
       substitute("one", address, { ...collector.json, TRACEPARENT: `00-${traceId}-${caller}-01` })
     )
     assert.strictEqual(result.code, 0, result.err)

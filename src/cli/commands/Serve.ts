@@ -8,7 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Builder } from "../../build/Builder.ts"
 import type { ServeOptions } from "../../serve/grpc/GrpcServer.ts"
-import { Switch } from "../CommonFlags.ts"
+import { LogLevelFlag, Switch, Verbose } from "../CommonFlags.ts"
 import { tell } from "../Output.ts"
 import { realiseFlags, realiseOptionsOf } from "../RealiseFlags.ts"
 import { UsageError } from "../Usage.ts"
@@ -24,11 +24,16 @@ const parseAddress = (text: string) => {
   return Effect.succeed({ host: match[1] ?? (match[2] || "127.0.0.1"), port })
 }
 
+/** Requests are told to those who ask for more than usual: a server whose standard error nobody reads must not fill it and wait. */
+const requestLevel = Effect.gen(function* () {
+  return (yield* Verbose).length > 0 || Option.isSome(yield* LogLevelFlag) ? "Info" : "Debug"
+})
+
 const serveHttp = Effect.fnUntraced(function* (address: { readonly host: string; readonly port: number }, readOnly: boolean) {
   const [BinaryCache, HttpServer] = yield* Effect.promise(() =>
     Promise.all([import("../../serve/http/BinaryCache.ts"), import("../../serve/http/HttpServer.ts")])
   )
-  const { host, port } = yield* HttpServer.listen(yield* BinaryCache.make({ readOnly }), { ...address, requestLevel: "Info" })
+  const { host, port } = yield* HttpServer.listen(yield* BinaryCache.make({ readOnly }), { ...address, requestLevel: yield* requestLevel })
   tell(`serving a Nix binary cache at http://${net.isIPv6(host) ? `[${host}]` : host}:${port}`)
 })
 
