@@ -17,6 +17,7 @@ import { fetching } from "./builtins/Fetching.ts"
 import { files } from "./builtins/Files.ts"
 import { importing } from "./builtins/Importing.ts"
 import { lists } from "./builtins/Lists.ts"
+import { dynamic } from "./builtins/OutputOf.ts"
 import { sources } from "./builtins/Sources.ts"
 import { strings } from "./builtins/Strings.ts"
 import { trees } from "./builtins/Trees.ts"
@@ -113,7 +114,7 @@ const constants = (self: () => AttributeSet): ReadonlyArray<readonly [ByteString
 const absentInPureMode = new Set<ByteString>(["currentSystem", "currentTime"])
 
 /** The global names of a machine. Fresh values each time: thunks belong to one machine. */
-export const makeGlobals = (pure: boolean): ReadonlyMap<SymbolId, Value> => {
+export const makeGlobals = (pure: boolean, features: ReadonlySet<string> = new Set()): ReadonlyMap<SymbolId, Value> => {
   const globals = new Map<SymbolId, Value>()
   const symbols: Array<SymbolId> = []
   const values: Array<Value> = []
@@ -125,7 +126,7 @@ export const makeGlobals = (pure: boolean): ReadonlyMap<SymbolId, Value> => {
     const isBare = name === "true" || name === "false" || name === "null" || name === "builtins"
     globals.set(symbol(isBare ? name : `__${name}`), value)
   }
-  for (const family of families) {
+  for (const family of features.has("dynamic-derivations") ? [...families, dynamic] : families) {
     for (const builtin of family) {
       symbols.push(symbol(builtin.name))
       values.push(builtin)

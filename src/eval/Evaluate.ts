@@ -25,7 +25,7 @@ export type Outcome<A> =
 /** A machine ready to evaluate. */
 export const makeMachine = (host: IoHost, settings: Partial<Settings> = {}): Machine => {
   const machine = new Machine(host, { ...defaultSettings, ...settings })
-  machine.globals = makeGlobals(machine.settings.pure)
+  machine.globals = makeGlobals(machine.settings.pure, machine.settings.features)
   return machine
 }
 

@@ -53,7 +53,8 @@ const tellFinding = ({ fatal, message, span }: LintFinding, unit: Unit): void =>
 const compileSource = (source: ByteString, origin: Origin, directory: ByteString, scope: Scope | null) => {
   const m = machine
   try {
-    const { lints, pipeOperators } = m.settings
+    const { lints, features } = m.settings
+    const pipeOperators = features.has("pipe-operators")
     const findings: Array<LintFinding> = []
     const onLiteral = (literal: Literal): void => {
       const finding = lintLiteral(literal, lints)

@@ -28,12 +28,11 @@ export interface Settings {
   /** No environment, no current system, no unlocked fetches. */
   readonly pure: boolean
   readonly homeDirectory: ByteString
-  readonly pipeOperators: boolean
   readonly traceVerbose: boolean
   /** What is said about literals that parse. */
   readonly lints: Lints
-  /** `parse-toml-timestamps`: `fromTOML` gives dates as sets instead of refusing them. */
-  readonly tomlTimestamps: boolean
+  /** Experiments of Nix that are on (`FeatureNames.ts`). */
+  readonly features: ReadonlySet<string>
   readonly allowImportFromDerivation: boolean
   /** Nothing is built or written: store paths are computed only. */
   readonly readOnly: boolean
@@ -45,10 +44,9 @@ export const defaultSettings: Settings = {
   searchPath: [],
   pure: false,
   homeDirectory: "/homeless-shelter",
-  pipeOperators: false,
   traceVerbose: false,
   lints: noLints,
-  tomlTimestamps: false,
+  features: new Set(),
   allowImportFromDerivation: true,
   readOnly: false
 }

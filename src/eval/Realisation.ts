@@ -22,11 +22,18 @@ export const parseContextElement = (element: string): ContextElement => {
   return { _tag: "Path", path: element as StorePath }
 }
 
+/** Refuses an output of a derivation that is itself an output: nothing here can instantiate or build what uses it. */
+export const expectPlainDerivation = (drvPath: ByteString): void => {
+  if (!drvPath.startsWith("!")) return
+  throw new NixError("eval", `cannot use the output of '${drvPath}': derivations made by derivations are not supported`)
+}
+
 /** Makes everything present that a context names. Derivation outputs are built or substituted. */
 export const realiseContext = (context: ReadonlySet<string>): void => {
   if (context.size === 0) return
   const elements = [...context].sort().map(parseContextElement)
   const drvPaths = elements.flatMap((e) => (e._tag === "Output" ? [e.drvPath] : []))
+  for (const drvPath of drvPaths) expectPlainDerivation(drvPath)
   const m = machine
   if (drvPaths.length > 0 && !m.settings.allowImportFromDerivation) {
     throw new NixError(
@@ -34,7 +41,8 @@ export const realiseContext = (context: ReadonlySet<string>): void => {
       `cannot build '${drvPaths[0]}' during evaluation because the option 'allow-import-from-derivation' is disabled`
     )
   }
-  const wanted = elements.filter((e) => e._tag !== "AllOutputs")
+  // Files of derivations made here are read from memory.
+  const wanted = elements.filter((e) => e._tag !== "AllOutputs" && !(e._tag === "Path" && m.derivations.has(e.path)))
   if (wanted.length > 0) ask({ _tag: "Realise", elements: wanted, derivations: m.derivations.untold(drvPaths) })
 }
 

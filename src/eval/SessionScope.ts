@@ -61,7 +61,7 @@ export class SessionScope {
 
   #evaluate(source: ByteString, directory: ByteString): Given {
     const m = machine
-    const { kind, syntax } = parseInput(source, directory, { pipeOperators: m.settings.pipeOperators })
+    const { kind, syntax } = parseInput(source, directory, { pipeOperators: m.settings.features.has("pipe-operators") })
     const isKnown = (name: ByteString): boolean => {
       const id = symbol(name)
       return this.#variables.has(id) || m.globals.has(id)

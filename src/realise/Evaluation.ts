@@ -61,7 +61,7 @@ export interface EvaluationJob {
   /** `builtins.currentSystem`, such as `x86_64-linux`. */
   readonly system: ByteString
   readonly maxCallDepth: number
-  /** Language features switched on: those of `knownFeatures`. */
+  /** Language features switched on: those of `eval/FeatureNames.ts`. */
   readonly features: ReadonlyArray<string>
   /** What is said about literals that parse but are not wanted; nothing by default. */
   readonly lints?: Lints
@@ -73,9 +73,6 @@ export interface EvaluationJob {
   /** "json": the failure's text is one JSON object (`lang/DiagnosticJson.ts`). */
   readonly errorFormat?: "text" | "json"
 }
-
-/** Language features that can be switched on, by the names that Nix gives them. */
-export const knownFeatures: ReadonlyArray<string> = ["pipe-operators", "parse-toml-timestamps"]
 
 export interface EvaluatedDerivation {
   /** The attribute path that led here, "" for the value itself. */

@@ -8,6 +8,7 @@ import { hashBytes, HashError, parseAlgorithm, parseFormat, parseHash, printHash
 import { AttributeSet, emptySet } from "../AttributeSet.ts"
 import { Coercion, coerceToString } from "../Coerce.ts"
 import { expectAttribute, expectSet, expectString, expectText, first, only, second } from "../Expect.ts"
+import { isOn, requireFeature } from "../Features.ts"
 import { machine } from "../Machine.ts"
 import { NixError } from "../NixError.ts"
 import { record, sharedShape } from "../Record.ts"
@@ -70,7 +71,7 @@ const fromJSON = (text: Value): Value => {
 const fromTOML = (text: Value): Value => {
   const toml = expectText(text, only("fromTOML"))
   try {
-    return readToml(toml, machine.settings.tomlTimestamps ? fromTomlTextWithTimestamps : fromTomlText)
+    return readToml(toml, isOn("parse-toml-timestamps") ? fromTomlTextWithTimestamps : fromTomlText)
   } catch (error) {
     if (error instanceof TomlError) throw new NixError("eval", `while parsing TOML: ${error.message}`)
     throw error
@@ -89,12 +90,7 @@ const refusing = <A>(body: () => A): A => {
 /** The hash algorithm of that name, as builtins take it: BLAKE3 is still an experiment in Nix. */
 export const hashAlgorithm = (name: ByteString): NixHashAlgorithm => {
   const algorithm = refusing(() => parseAlgorithm(name))
-  if (algorithm === "blake3") {
-    throw new NixError(
-      "eval",
-      "experimental Nix feature 'blake3-hashes' is disabled; add '--extra-experimental-features blake3-hashes' to enable it"
-    )
-  }
+  if (algorithm === "blake3") requireFeature("blake3-hashes")
   return algorithm
 }
 

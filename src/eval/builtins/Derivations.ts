@@ -7,7 +7,8 @@
 import type { ByteString } from "../../nix/Bytes.ts"
 import * as Base16 from "../../nix/Base16.ts"
 import type { Derivation, DerivationOutput } from "../../nix/Derivation.ts"
-import { DerivationError } from "../../nix/Derivation.ts"
+import { DerivationError, impureHash } from "../../nix/Derivation.ts"
+import type { NixHashAlgorithm } from "../../nix/Hash.ts"
 import { algorithmNamed } from "../../nix/Hash.ts"
 import { instantiate } from "../../nix/HashModulo.ts"
 import type { StorePath } from "../../nix/StorePath.ts"
@@ -20,9 +21,11 @@ import { declaredHash } from "../DeclaredHash.ts"
 import { mismatch } from "../Describe.ts"
 import { contextNotAllowed } from "../Expect.ts"
 import { ask, batch, force } from "../Force.ts"
+import { requireFeature } from "../Features.ts"
 import { machine } from "../Machine.ts"
 import { NixError } from "../NixError.ts"
-import { parseContextElement } from "../Realisation.ts"
+import { outputString } from "../Outputs.ts"
+import { expectPlainDerivation, parseContextElement } from "../Realisation.ts"
 import { nameOf, Names, symbol } from "../Symbols.ts"
 import { toJson } from "../ToJson.ts"
 import type { Value } from "../Value.ts"
@@ -43,7 +46,10 @@ interface Draft {
   outputs: ReadonlyArray<ByteString>
   outputHash: ByteString | undefined
   outputHashAlgorithm: ByteString | undefined
-  recursive: ByteString | undefined
+  /** The method's prefix in the algorithm field: "", "r:", "text:". */
+  method: ByteString | undefined
+  contentAddressed: boolean
+  impure: boolean
   readonly env: Map<ByteString, ByteString>
   readonly json: Array<readonly [ByteString, ByteString]>
   readonly context: Set<string>
@@ -104,22 +110,21 @@ const readAttributes = (set: AttributeSet, name: ByteString): Draft => {
     outputs: ["out"],
     outputHash: undefined,
     outputHashAlgorithm: undefined,
-    recursive: undefined,
+    method: undefined,
+    contentAddressed: flag(
+      set,
+      contentAddressed,
+      "while evaluating the `__contentAddressed` attribute passed to builtins.derivationStrict"
+    ),
+    impure: flag(set, impure, "while evaluating the `__impure` attribute passed to builtins.derivationStrict"),
     env: new Map(),
     json: [],
     context: new Set()
   }
   const structured = flag(set, structuredAttrs, "while evaluating the `__structuredAttrs` attribute passed to builtins.derivationStrict")
   const skipNulls = flag(set, ignoreNulls, "while evaluating the `__ignoreNulls` attribute passed to builtins.derivationStrict")
-  for (const feature of [contentAddressed, impure]) {
-    if (flag(set, feature, `while evaluating the '${nameOf(feature)}' attribute`)) {
-      const needed = feature === impure ? "impure-derivations" : "ca-derivations"
-      throw new NixError(
-        "eval",
-        `experimental Nix feature '${needed}' is disabled; add '--extra-experimental-features ${needed}' to enable it`
-      )
-    }
-  }
+  if (draft.contentAddressed) requireFeature("ca-derivations")
+  if (draft.impure) requireFeature("impure-derivations")
   const slots = set.shape.nameOrder.filter((slot) => {
     const s = set.shape.symbols[slot] as number
     return s !== ignoreNulls && s !== contentAddressed && s !== impure
@@ -227,15 +232,13 @@ const steer = (draft: Draft, key: ByteString, text: ByteString, list: ReadonlyAr
       draft.outputHashAlgorithm = text
       break
     case "outputHashMode":
-      if (text === "recursive" || text === "nar") draft.recursive = "r:"
-      else if (text === "flat") draft.recursive = ""
-      else if (text === "text" || text === "git") {
-        const needed = text === "text" ? "dynamic-derivations" : "git-hashing"
-        throw new NixError(
-          "eval",
-          `experimental Nix feature '${needed}' is disabled; add '--extra-experimental-features ${needed}' to enable it`
-        )
-      } else throw new NixError("eval", `invalid value '${text}' for 'outputHashMode' attribute`)
+      if (text === "recursive" || text === "nar") draft.method = "r:"
+      else if (text === "flat") draft.method = ""
+      else if (text === "text") {
+        requireFeature("dynamic-derivations")
+        draft.method = "text:"
+      } else if (text === "git") requireFeature("git-hashing")
+      else throw new NixError("eval", `invalid value '${text}' for 'outputHashMode' attribute`)
       break
     case "outputs":
       draft.outputs = list ?? splitWords(text)
@@ -244,17 +247,29 @@ const steer = (draft: Draft, key: ByteString, text: ByteString, list: ReadonlyAr
   }
 }
 
+const outputAlgorithm = (draft: Draft): NixHashAlgorithm | undefined => {
+  const named = draft.outputHashAlgorithm
+  if (named === undefined || named === "") return undefined
+  const known = algorithmNamed(named)
+  if (known === undefined) {
+    throw new NixError("eval", `unknown hash algorithm '${named}', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'`)
+  }
+  return known
+}
+
+/** An output whose path only building tells. */
+const unknownOutput = (draft: Draft): DerivationOutput => {
+  if (draft.contentAddressed && draft.impure) throw new NixError("eval", "derivation cannot be both content-addressed and impure")
+  const hashAlgorithm = `${draft.method ?? "r:"}${outputAlgorithm(draft) ?? "sha256"}`
+  return { path: "", hashAlgorithm, hash: draft.impure ? impureHash : "" }
+}
+
 const fixedOutput = (draft: Draft): DerivationOutput => {
   if (draft.outputs.length !== 1 || draft.outputs[0] !== "out") {
     throw new NixError("eval", "multiple outputs are not supported in fixed-output derivations")
   }
-  const named = draft.outputHashAlgorithm === undefined || draft.outputHashAlgorithm === "" ? undefined : draft.outputHashAlgorithm
-  const known = named === undefined ? undefined : algorithmNamed(named)
-  if (named !== undefined && known === undefined) {
-    throw new NixError("eval", `unknown hash algorithm '${named}', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'`)
-  }
-  const hash = declaredHash(draft.outputHash as ByteString, known)
-  return { path: "", hashAlgorithm: `${draft.recursive ?? ""}${hash.algorithm}`, hash: Base16.encode(hash.digest) }
+  const hash = declaredHash(draft.outputHash as ByteString, outputAlgorithm(draft))
+  return { path: "", hashAlgorithm: `${draft.method ?? ""}${hash.algorithm}`, hash: Base16.encode(hash.digest) }
 }
 
 /** A derivation with all its outputs is an input by its file, which nobody writes in a read-only evaluation: it must be there already, as in Nix. */
@@ -274,8 +289,10 @@ const inputsOf = (draft: Draft): Pick<Derivation, "inputDerivations" | "inputSou
   for (const encoded of draft.context) {
     const element = parseContextElement(encoded)
     if (element._tag === "Path") sources.add(element.path)
-    else if (element._tag === "Output") want(element.drvPath, [element.output])
-    else {
+    else if (element._tag === "Output") {
+      expectPlainDerivation(element.drvPath)
+      want(element.drvPath, [element.output])
+    } else {
       expectValid(element.drvPath)
       for (const path of machine.derivations.closure(element.drvPath)) {
         sources.add(path)
@@ -319,12 +336,18 @@ const strictly = (set: AttributeSet, name: ByteString): Value => {
   const draft = readAttributes(set, name)
   if (draft.builder === "") throw new NixError("eval", "required attribute 'builder' missing")
   if (draft.system === "") throw new NixError("eval", "required attribute 'system' missing")
-  if (name.endsWith(".drv")) {
+  // What produces one file as a text may produce a derivation.
+  const one = draft.outputs.length === 1 && draft.outputs[0] === "out"
+  if (name.endsWith(".drv") && !(draft.method === "text:" && one)) {
     throw new NixError("eval", "derivation names are allowed to end in '.drv' only if they produce a single derivation file")
   }
   const outputs = new Map<ByteString, DerivationOutput>()
   if (draft.outputHash !== undefined) outputs.set("out", fixedOutput(draft))
-  else for (const output of [...draft.outputs].sort()) outputs.set(output, { path: "", hashAlgorithm: "", hash: "" })
+  else {
+    const unknown = draft.contentAddressed || draft.impure
+    const each = unknown ? unknownOutput(draft) : { path: "" as const, hashAlgorithm: "", hash: "" }
+    for (const output of [...draft.outputs].sort()) outputs.set(output, each)
+  }
   const m = machine
   const made = instantiate(
     { name, outputs, ...inputsOf(draft), system: draft.system, builder: draft.builder, args: draft.args, env: draft.env },
@@ -333,9 +356,9 @@ const strictly = (set: AttributeSet, name: ByteString): Value => {
   m.derivations.add(made.drvPath, { derivation: made.derivation, text: made.text, hashModulo: made.hashModulo })
   const symbols = [Names.drvPath]
   const values: Array<Value> = [new ContextString(made.drvPath, new Set([`=${made.drvPath}`]))]
-  for (const [output, { path }] of made.derivation.outputs) {
+  for (const output of made.derivation.outputs.keys()) {
     symbols.push(symbol(output))
-    values.push(new ContextString(path, new Set([`!${output}!${made.drvPath}`])))
+    values.push(outputString(made.drvPath, made.derivation, output))
   }
   return fromSymbols(symbols, values)
 }

@@ -2,7 +2,7 @@
  * Reading the file system, path texts, the environment. What has a context is realised before it is read.
  */
 import type { ByteString } from "../../nix/Bytes.ts"
-import { hashPart, placeholder, storeDir } from "../../nix/StorePath.ts"
+import { hashPart, isStorePath, placeholder, storeDir } from "../../nix/StorePath.ts"
 import type { StorePath } from "../../nix/StorePath.ts"
 import { fromEntries } from "../AttributeSet.ts"
 import { bundledFile } from "../BundledFiles.ts"
@@ -29,14 +29,18 @@ const during = <A>(words: string, body: () => A): A => {
   }
 }
 
-const contents = (path: ByteString): ByteString => bundledFile(path) ?? (ask({ _tag: "ReadFile", path }) as ByteString)
+/** A file that is in memory: one of ours, or that of a derivation made here, which nobody may have written. */
+const inMemory = (path: ByteString): ByteString | undefined =>
+  bundledFile(path) ?? (isStorePath(path) && machine.derivations.has(path) ? machine.derivations.get(path).text : undefined)
+
+const contents = (path: ByteString): ByteString => inMemory(path) ?? (ask({ _tag: "ReadFile", path }) as ByteString)
 
 const pathExists = (value: Value): Value => {
   const v = force(value)
   const text = typeof v === "string" ? v : v instanceof ContextString ? v.text : ""
   const mustBeDirectory = text.endsWith("/") || text.endsWith("/.")
   const path = realisePath(v)
-  if (bundledFile(path) !== undefined) return !mustBeDirectory
+  if (inMemory(path) !== undefined) return !mustBeDirectory
   const type = pathType(path, mustBeDirectory)
   return mustBeDirectory ? type === "directory" : type !== undefined
 }
@@ -51,8 +55,15 @@ const readFile = (value: Value): Value => {
 /** What a file in the store mentions of what its store path refers to: the context of its text. */
 const referencesIn = (path: ByteString, text: ByteString): ReadonlySet<string> => {
   if (!path.startsWith(`${storeDir}/`)) return new Set()
-  const references = ask({ _tag: "References", path }) as ReadonlyArray<StorePath>
+  const references =
+    inMemory(path) === undefined ? (ask({ _tag: "References", path }) as ReadonlyArray<StorePath>) : inputsOf(path as StorePath)
   return new Set(references.filter((reference) => text.includes(hashPart(reference))))
+}
+
+/** What the file of a derivation refers to. */
+const inputsOf = (drvPath: StorePath): ReadonlyArray<StorePath> => {
+  const { derivation } = machine.derivations.get(drvPath)
+  return [...derivation.inputDerivations.keys(), ...derivation.inputSources]
 }
 
 const readDir = (value: Value): Value => {
@@ -66,7 +77,7 @@ const readDir = (value: Value): Value => {
 
 const readFileType = (value: Value): Value => {
   const path = realisePath(value)
-  const type = pathType(path, false)
+  const type = inMemory(path) === undefined ? pathType(path, false) : "regular"
   if (type === undefined) throw new NixError("io", `path '${path}' does not exist`)
   return type
 }

@@ -3,6 +3,7 @@
  */
 import type { ByteString } from "../../nix/Bytes.ts"
 import { AttributeSet } from "../AttributeSet.ts"
+import { importedDerivation, isImportedDerivation } from "./ImportedDerivation.ts"
 import { mismatch } from "../Describe.ts"
 import { force } from "../Force.ts"
 import { importFile, importScoped } from "../Import.ts"
@@ -41,7 +42,10 @@ const entriesOf = (list: Value): Array<SearchPathEntry> => {
 }
 
 export const importing: ReadonlyArray<Builtin> = [
-  new Builtin("import", 1, (path) => importFile(realisePath(path))),
+  new Builtin("import", 1, (value) => {
+    const path = realisePath(value)
+    return isImportedDerivation(path) ? importedDerivation(path) : importFile(path)
+  }),
   new Builtin("scopedImport", 2, (scope, path) => {
     const set = force(scope)
     if (!(set instanceof AttributeSet)) throw mismatch("a set", set)

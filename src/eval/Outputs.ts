@@ -1,0 +1,15 @@
+/**
+ * Strings for outputs of derivations: the path, or where only building tells it (floating content-addressed and impure outputs, and what depends on one) a
+ * placeholder, which the builder of whatever uses it finds replaced by the path.
+ */
+import type { ByteString } from "../nix/Bytes.ts"
+import type { Derivation } from "../nix/Derivation.ts"
+import type { StorePath } from "../nix/StorePath.ts"
+import { unknownOutputPlaceholder } from "../nix/StorePath.ts"
+import { ContextString } from "./Value.ts"
+
+/** The string for an output, which refers to it. */
+export const outputString = (drvPath: StorePath, derivation: Derivation, output: ByteString): ContextString => {
+  const path = derivation.outputs.get(output)?.path ?? ""
+  return new ContextString(path === "" ? unknownOutputPlaceholder(drvPath, output) : path, new Set([`!${output}!${drvPath}`]))
+}
