@@ -13,6 +13,7 @@ import { type ByteString, toUnicode } from "../nix/Bytes.ts"
 import { type BuildError, InvalidBuildRequest, SandboxFailed, SandboxUnavailable } from "./BuildError.ts"
 import { type BuildRequest, requestProblem } from "./BuildRequest.ts"
 import * as BuildUsers from "./BuildUsers.ts"
+import { cgroupMountPoints } from "./MountFlags.ts"
 import { advise } from "./SandboxAdvice.ts"
 import { bindLimit, type Bubblewrap, launchBubblewrap } from "./SandboxBubblewrap.ts"
 import type { DriverName, Launch, LaunchContext } from "./SandboxLaunch.ts"
@@ -258,7 +259,8 @@ export const detect = (options: SandboxOptions): Effect.Effect<Sandbox, BuildErr
           if (changesUser && (yield* tryWay(oci(true, false)))) return sandboxBy(oci(true, false))
         }
       }
-      return yield* unavailable(attempts, advise(missing, options.scratchRoot))
+      const lacks = cgroupMountPoints().length === 0 ? [...missing, "cgroups" as const] : missing
+      return yield* unavailable(attempts, advise(lacks, options.scratchRoot))
     }
 
     const bwrap = findProgram("bwrap")

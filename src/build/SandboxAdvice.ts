@@ -21,14 +21,17 @@ const isNoExec = (directory: string): boolean => {
   }
 }
 
-const installation = {
+/** What to do about what is missing. */
+const remedies = {
   bwrap: "install bubblewrap: apt-get install bubblewrap, dnf install bubblewrap, apk add bubblewrap …",
   unshare: "install util-linux, which has the program 'unshare'",
-  runc: "install runc (apt-get install runc, dnf install runc, apk add runc …), or say where it is by 'runtime' of the builder"
+  runc: "install runc (apt-get install runc, dnf install runc, apk add runc …), or say where it is by 'runtime' of the builder",
+  cgroups:
+    "runc needs cgroups to be mounted, although it makes none: as root, mount -t cgroup2 none /sys/fs/cgroup; or set 'runtime' to crun"
 }
 
 /** One sentence for each thing that could be done. */
-export const advise = (missing: ReadonlyArray<keyof typeof installation>, scratchRoot: string): ReadonlyArray<string> => {
+export const advise = (missing: ReadonlyArray<keyof typeof remedies>, scratchRoot: string): ReadonlyArray<string> => {
   const advice: Array<string> = []
   const isRoot = process.getuid!() === 0
   if (sysctl("kernel.unprivileged_userns_clone") === "0" && !isRoot) {
@@ -51,7 +54,7 @@ export const advise = (missing: ReadonlyArray<keyof typeof installation>, scratc
       `'${scratchRoot}' lies on a file system mounted 'noexec', where nothing can be built: set 'scratch' of the builder to another directory`
     )
   }
-  for (const program of missing) advice.push(installation[program])
+  for (const what of missing) advice.push(remedies[what])
   advice.push(
     "in a container, allow user namespaces and mounts (Docker: --security-opt seccomp=unconfined --security-opt systempaths=unconfined)"
   )

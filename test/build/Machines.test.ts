@@ -114,6 +114,22 @@ describe.runIf(isRoot)("a machine", () => {
     }
   })
 
+  it("with one kind of cgroups builds in containers, and one without is told what to do", () => {
+    const behind = (mount: string) =>
+      buildBehind(
+        ["unshare", "--mount", "sh", "-c", `umount -R /sys/fs/cgroup; ${mount} exec "$0" "$@"`],
+        "oci",
+        "",
+        `read -r line < /proc/self/cgroup; echo "$line" > $out`
+      )
+    const { outputs, message } = behind("mount -t cgroup2 none /sys/fs/cgroup &&")
+    // The root of a namespace of its own.
+    assert.match(String(outputs?.[0]), /:\/\n$/, message)
+    const none = behind("")
+    assert.strictEqual(none._tag, "SandboxUnavailable")
+    assert.include(none.message, "mount -t cgroup2")
+  })
+
   it("whose scratch directory cannot hold programs says so", () => {
     const mounted = join(home, "noexec")
     mkdirSync(mounted)
