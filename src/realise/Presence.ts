@@ -1,6 +1,7 @@
 /**
  * What the store has. A composed store may have a path without having its content at hand: its far side offers it. Content is brought, and told of, when
- * somebody looks a path up to use it.
+ * somebody looks a path up to use it. A binary cache that fails, or is not to be trusted, is passed over with a warning, as those are that flags name: the path
+ * can still be made here.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -12,6 +13,7 @@ import { closure } from "../store/Closure.ts"
 import { offerOf } from "../store/Offer.ts"
 import type { PathInfo } from "../store/PathInfo.ts"
 import { PathInfoService } from "../store/PathInfoService.ts"
+import { EventSink } from "../wire/Events.ts"
 import { announcingFetches } from "./Moving.ts"
 
 /** Paths whose content is brought at the same time, and offers asked for. */
@@ -26,6 +28,9 @@ export interface Presence {
   /** Looking a path up may bring its content: what it refers to may still be far away. */
   readonly isLazy: boolean
 }
+
+/** Of a store that is a binary cache: everything else that fails is trouble of our own. */
+const isOfCache = (error: CastoreError): boolean => error._tag === "StoreUnavailable" && /^(?:https?|file):/i.test(error.store)
 
 const byPath = (infos: ReadonlyArray<PathInfo>) => new Map(infos.map((info) => [info.path, info]))
 
@@ -59,9 +64,19 @@ export const make = (service: PathInfoService["Service"]): Presence => {
     return infos
   })
 
+  const passedOver = new Set<StorePath>()
+  const passOver = (path: StorePath, error: CastoreError) =>
+    Effect.map(EventSink, (emit) => {
+      if (!passedOver.has(path)) emit({ _tag: "Message", level: "warning", text: `'${path}' is not taken from a cache: ${error.message}` })
+      passedOver.add(path)
+      return Option.none<PathInfo>()
+    })
+
+  const find = (path: StorePath): Effect.Effect<Option.Option<PathInfo>, CastoreError> =>
+    Effect.flatMap(offerOf(offers, path), (offer) => (Option.isNone(offer) ? Effect.succeedNone : Effect.asSome(offer.value.fetch())))
+
   return {
-    lookup: (path) =>
-      Effect.flatMap(offerOf(offers, path), (offer) => (Option.isNone(offer) ? Effect.succeedNone : Effect.asSome(offer.value.fetch()))),
+    lookup: (path) => Effect.catchIf(find(path), isOfCache, (error) => passOver(path, error)),
     closure: closureWithContent,
     isLazy: true
   }

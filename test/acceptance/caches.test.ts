@@ -132,4 +132,24 @@ describe("a cache in a directory", () => {
     const here = JSON.parse(await world.ok(["store", "path-info", "--json", "--closure", paths.get("middle")!])) as Record<string, unknown>
     assert.deepStrictEqual(Object.keys(here), [paths.get("library"), paths.get("middle")])
   })
+
+  it("composed by yix.toml is passed over where its signer is not trusted, or its NARs are gone", async () => {
+    const directory = cache.slice("file://".length)
+    fs.cpSync(directory, `${directory}-damaged`, { recursive: true })
+    fs.rmSync(`${directory}-damaged/nar`, { recursive: true })
+    for (const [key, address, why] of [
+      ["t-1:Y5NF+iqX/RhzaxBJjeyKXvUFS0FDnsu1CODLpAG46e4=", cache, /-middle' is not taken from a cache: .*not signed by a trusted key/],
+      [trusted, `${cache}-damaged`, /-middle' is not taken from a cache: .*there is nothing at/]
+    ] as const) {
+      const world = user()
+      const config = world.write(
+        "yix.toml",
+        `[pathinfoservices.root]\ntype = "cache"\nnear = "here"\nfar = "there"\nwrite = "near"\n[pathinfoservices.here]\ntype = "local"\n` +
+          `[pathinfoservices.there]\ntype = "nix"\nbase_url = "${address}"\npublic_keys = ["${key}"]\n`
+      )
+      const built = await world.yix(["build", file, "-A", "middle", "--no-out-link", "--config", config])
+      assert.deepStrictEqual([built.code, built.stdout.trim()], [0, paths.get("middle")], built.stderr)
+      assert.match(built.stderr, why)
+    }
+  })
 })
