@@ -4,12 +4,14 @@
  * Promises: ending waits for a collector no longer than `patience`; a collector that cannot be reached costs a remark and nothing else.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import type * as Logger from "effect/Logger"
+import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import type * as Tracer from "effect/Tracer"
+import * as Tracer from "effect/Tracer"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as OtlpExporter from "effect/observability/OtlpExporter"
@@ -81,6 +83,13 @@ export const sinkOf = (name: string, settings: Omit<OtlpSettings, "logs" | "metr
     (tracer): TraceSink => ({ name, unsampled: false, ended: (ended) => retold(tracer, ended) })
   )
 
+/** The logger for lines of sampled traces, and of none. */
+const sampled = (logger: Logger.Logger<unknown, void>): Logger.Logger<unknown, void> =>
+  Logger.make((options) => {
+    const span = Option.getOrUndefined(Context.getOption(options.fiber.context, Tracer.ParentSpan))
+    if (span?.sampled !== false) logger.log(options)
+  })
+
 /**
  * The route to a collector. Closing its scope posts the rest. That happens on a fiber of its own: the command's may have been interrupted, and its
  * trace is then wanted all the more.
@@ -115,7 +124,7 @@ export const otlpRoute = (settings: OtlpSettings): Effect.Effect<Route, never, S
       if (logs !== undefined) {
         const { url, headers, compression } = logs
         const options = { url, headers, compression, exportInterval: settings.interval, shutdownTimeout: patience, resource }
-        loggers.push(yield* within(logs, FetchHttpClient.layer, OtlpLogger.make(options)))
+        loggers.push(sampled(yield* within(logs, FetchHttpClient.layer, OtlpLogger.make(options))))
       }
       if (metrics !== undefined) {
         const { url, headers, compression } = metrics

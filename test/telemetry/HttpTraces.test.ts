@@ -64,32 +64,23 @@ describe("a trace over HTTP", { timeout: 120_000 }, () => {
     for (const line of logged) assert.isTrue(calls.some(({ spanId }) => spanId === line.spanId) && line.traceId === traceId)
   })
 
-  it("goes on where it is not sampled, and nobody sends anything", async () => {
+  it("goes on unsampled, with nothing sent; begins at the server where the command is not traced, or keeps its trace to itself", async () => {
     collector.posts.length = 0
-    const { result } = await scratch.serving(["--store", "there"], { ...collector.json, OTEL_LOGS_EXPORTER: "none" }, (address) =>
-      substitute("two", address, { ...collector.json, OTEL_LOGS_EXPORTER: "none", TRACEPARENT: `00-${traceId}-${caller}-00` })
-    )
-    assert.strictEqual(result.code, 0, result.err)
-    const spans = collector.spans
-    assertConnected(spans, "yix serve", undefined)
-    assert.deepStrictEqual(callsOf(spans), [])
-  })
-
-  it("begins at the server where the command is not traced, or keeps its trace to itself", async () => {
-    collector.posts.length = 0
-    const { result } = await scratch.serving(["--store", "there"], collector.json, (address) =>
+    const { result } = await scratch.serving(["--store", "there", "-v"], collector.json, (address) =>
       Promise.all([
-        substitute("three", address, {}),
-        substitute("four", address, collector.json, "--otlp=false"),
-        substitute("five", address, { ...collector.json, OTEL_PROPAGATORS: "none" })
+        substitute("unsampled", address, { ...collector.json, TRACEPARENT: `00-${traceId}-${caller}-00` }, "-vv"),
+        substitute("untraced", address, {}),
+        substitute("off", address, collector.json, "--otlp=false"),
+        substitute("silent", address, { ...collector.json, OTEL_PROPAGATORS: "none" })
       ])
     )
     for (const run of result) assert.strictEqual(run.code, 0, run.err)
+    assert.isFalse([...collector.spans, ...collector.logs].some((sent) => sent.traceId === traceId))
     const calls = callsOf(collector.spans)
     assert.isAbove(calls.length, 5)
     assert.deepStrictEqual(new Set(calls.map((span) => span.parentSpanId)), new Set([undefined]))
     assert.strictEqual(new Set(calls.map((span) => span.traceId)).size, calls.length)
-    // Only the third was traced.
+    // Only the last one was traced.
     assert.strictEqual(collector.spans.filter(({ name }) => name === "yix build").length, 1)
   })
 })
