@@ -22,8 +22,8 @@ import { localPath, openLocal, percentDecode, percentEncode, schemeOf, shown, Tr
 export interface FileFetcherOptions {
   /** Absolute paths of directories. */
   readonly roots: ReadonlyArray<string>
-  /** Over `LocalFetcher.defaultOptions`; mirrors are the roots. */
-  readonly fetcher?: Partial<Omit<LocalFetcher.FetcherOptions, "mirrors">> | undefined
+  /** Over `LocalFetcher.defaultOptions`; mirrors are the roots, and no repositories are read. */
+  readonly fetcher?: Partial<Omit<LocalFetcher.FetcherOptions, "mirrors" | "repositories">> | undefined
 }
 
 /** The file for an address below a root, `undefined` when it would lie outside. */

@@ -1,7 +1,7 @@
 /**
  * A fetcher that keeps the answers of another one in a directory and replays them without it: the same bytes today, tomorrow and offline.
  *
- * In the directory: `<key>.json` for each fetch, which says what was fetched and what came (`Recording`; the key is the SHA-256 of `fetchKey`, so fetches of one hash
+ * In the directory: `<key>.json` for each fetch, which says what was fetched and what came (`Recording`; the key is the SHA-256 of `keyOf`, so fetches of one hash
  * and name are one recording wherever their addresses lead), and `nar/<nix32 of the NAR hash>.nar.zst`, the content. Both are written whole or not at all, and
  * neither has a time in it: recording again what did not change changes no byte of the first.
  *
@@ -25,8 +25,9 @@ import { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import { ingestNar } from "../castore/ingest/Nar.ts"
 import { openInner } from "../castore/NearFar.ts"
 import type { Node } from "../castore/Node.ts"
-import { fromUnicode, toBytes, toUnicode } from "../nix/Bytes.ts"
+import { fromUnicode, toUnicode } from "../nix/Bytes.ts"
 import { hasher } from "../nix/Crypto.ts"
+import { showInput } from "../nix/FlakeRef.ts"
 import { hashBytes, type NixHash, type NixHashAlgorithm, parseSri, printHash, sameHash } from "../nix/Hash.ts"
 import { calculateWith, render } from "../store/Nar.ts"
 import { decompress } from "../wire/Decompress.ts"
@@ -48,7 +49,7 @@ export interface RecordedFetcherOptions {
 /** What is written about one fetch. */
 const Recording = Schema.Struct({
   version: Schema.Literal(1),
-  /** `fetchKey`. */
+  /** `keyOf`. */
   fetch: Schema.String,
   /** From where it came, for people; passwords are left out. */
   url: Schema.String,
@@ -69,6 +70,9 @@ const largest = 2 ** 16
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? (error as Error).message
 
+/** `fetchKey`, and for trees the whole input as well, on which depends what is known of them. */
+const keyOf = (fetch: Fetch): string => `${toUnicode(fetchKey(fetch))}${fetch._tag === "Tree" ? ` ${showInput(fetch.input)}` : ""}`
+
 type Services = BlobService | DirectoryService
 
 /** The hash of a tree by the method of a fetch. */
@@ -85,7 +89,8 @@ const hashOf = Effect.fnUntraced(function* (fetch: Fetch, node: Node, narHash: U
 const make = (inner: Fetcher["Service"] | undefined, { directory, mode }: RecordedFetcherOptions) =>
   Effect.gen(function* () {
     const services = Context.pick(BlobService, DirectoryService)(yield* Effect.context<Services>())
-    const fileOf = (fetch: Fetch) => path.join(directory, `${printHash(hashBytes("sha256", toBytes(fetchKey(fetch))), "base16")}.json`)
+    const fileOf = (fetch: Fetch) =>
+      path.join(directory, `${printHash(hashBytes("sha256", new TextEncoder().encode(keyOf(fetch))), "base16")}.json`)
     const narFileOf = (narHash: Uint8Array) =>
       path.join(directory, "nar", `${printHash({ algorithm: "sha256", digest: narHash }, "nix32")}.nar.zst`)
 
@@ -108,7 +113,7 @@ const make = (inner: Fetcher["Service"] | undefined, { directory, mode }: Record
       if (hash === undefined) return yield* Effect.die(new Error(`the fetch of '${shown(fetch.url)}' gave no plain file`))
       const recording: Recording = {
         version: 1,
-        fetch: toUnicode(fetchKey(fetch)),
+        fetch: keyOf(fetch),
         url: shown(fetch.url),
         hash: printHash(hash, "sri"),
         narHash: printHash({ algorithm: "sha256", digest: info.narHash }, "sri"),
@@ -139,7 +144,7 @@ const make = (inner: Fetcher["Service"] | undefined, { directory, mode }: Record
       })
       if (text === undefined) return Option.none()
       const recording = yield* Effect.mapError(Effect.fromResult(decode(text)), () => damaged("it is no description of a fetch"))
-      if (recording.fetch !== toUnicode(fetchKey(fetch))) return yield* damaged(`it is of another fetch, '${recording.fetch}'`)
+      if (recording.fetch !== keyOf(fetch)) return yield* damaged(`it is of another fetch, '${recording.fetch}'`)
       return Option.some(recording)
     })
 

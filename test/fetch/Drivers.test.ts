@@ -270,6 +270,23 @@ describe("the fetcher recorded", () => {
     })
   )
 
+  it.live("replays what is known of a tree besides its content, by the whole of its input", () =>
+    Effect.gen(function* () {
+      const directory = fresh()
+      const input = new Map<string, string | number | boolean>([
+        ["type", "tarball"],
+        ["url", "https://example.org/source.tar"]
+      ])
+      const tree: Fetch = { _tag: "Tree", input, url: "https://example.org/source.tar", name: "source", hash: undefined }
+      const first = yield* by(directory, "auto", tree)
+      assert.isTrue(first.tree!.has("lastModified"))
+      const again = yield* by(directory, "replay", tree)
+      assert.deepStrictEqual([again.path, again.tree], [first.path, first.tree])
+      const other = { ...tree, input: new Map([...input, ["lastModified", 1] as const]) }
+      assert.strictEqual((yield* Effect.flip(by(directory, "replay", other)))._tag, "NotRecorded")
+    })
+  )
+
   const damages: ReadonlyArray<readonly [what: string, fetch: Fetch, damage: (directory: string) => void, detail: string]> = [
     ["a description cut short", file, (d) => fs.truncateSync(description(d), 40), "no description of a fetch"],
     [
