@@ -7,9 +7,10 @@ import { connect } from "node:net"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { BuilderFailed, InputUnavailable } from "../../../src/build/BuildError.ts"
 import { Builder, type BuildOptions } from "../../../src/build/Builder.ts"
 import type { BuildRequest } from "../../../src/build/BuildRequest.ts"
@@ -90,7 +91,8 @@ interface Over {
 const over = (
   build: (far: Side) => Build,
   options: Omit<BuildDoor, "builder"> = {},
-  only: (path: string) => boolean = () => true
+  only: (path: string) => boolean = () => true,
+  server?: Scope.Scope
 ): Effect.Effect<Over, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const [far, near] = [side(), side()]
@@ -99,7 +101,8 @@ const over = (
     const handlers = all.filter(({ path }) => only(path))
     const { address } = yield* listen(freshAddress("a Unix socket"), handlers).pipe(
       Effect.provideService(BlobService, far.blobs),
-      Effect.provideService(DirectoryService, far.directories)
+      Effect.provideService(DirectoryService, far.directories),
+      Effect.provideService(Scope.Scope, server ?? (yield* Effect.scope))
     )
     const channel = yield* open(address)
     const farHere = { blobs: GrpcBlobs.make(channel), directories: GrpcDirectories.make(channel) }
@@ -295,20 +298,17 @@ describe("a builder over gRPC", () => {
           () => Effect.never,
           () => Effect.sync(() => void running--)
         )
-      const fiber = yield* Effect.scoped(
-        Effect.gen(function* () {
-          const { builder, address } = yield* over(endless)
-          const fiber = yield* Effect.forkDetach(Effect.flip(builder.build(requestOf("", { tools: false }), quiet)))
-          yield* until("the build runs", () => running === 1)
-          // Closed before the server is: the scope ends in the order of its making, backwards.
-          return { fiber, address }
-        })
-      )
-      const error = yield* Fiber.join(fiber.fiber)
-      assert(error._tag === "BuilderUnavailable", error.message)
-      assert.include(error.message, fiber.address)
+      const server = yield* Scope.make()
+      const { builder, address } = yield* over(endless, {}, () => true, server)
+      const fiber = yield* Effect.forkChild(Effect.flip(builder.build(requestOf("", { tools: false }), quiet)))
+      yield* until("the build runs", () => running === 1)
+      yield* Scope.close(server, Exit.void)
       assert.strictEqual(running, 0)
-    })
+      const error = yield* Fiber.join(fiber)
+      assert(error._tag === "BuilderUnavailable", error.message)
+      assert.include(error.message, address)
+      assert.include(error.message, "shutting down")
+    }).pipe(Effect.scoped)
   )
 
   it.live("ends the build of a client that vanishes without a word", () =>
