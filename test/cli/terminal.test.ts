@@ -43,6 +43,23 @@ const onTerminal = (
   })
 }
 
+describe("yix without a terminal", { timeout: 60_000 }, () => {
+  it("writes no escape codes, also none of a builder's; colours alone where they are asked for", async () => {
+    using world = new World()
+    const file = world.write("default.nix", build("printf '\\\\033[31mred\\\\033[0m\\\\n'; echo > $out"))
+    const args = ["build", "--no-out-link", "-f", file]
+    const [plain, colored] = await Promise.all([
+      world.yix(args, { env: { TERM: "xterm" } }),
+      world.yix(["--color", "always", ...args], { env: { XDG_DATA_HOME: path.join(world.home, "other"), CI: "1" } })
+    ])
+    assert.strictEqual(plain.code, 0, plain.stderr)
+    assert.notInclude(plain.stderr, "\x1b")
+    assert.match(plain.stderr, /^waiting> red$/m)
+    assert.include(colored.stderr, "\x1b[31mred\x1b[0m")
+    assert.notMatch(colored.stderr.replace(/\x1b\[[0-9;]*m/g, ""), /\x1b/)
+  })
+})
+
 describe.skipIf(programOnPath("script") === undefined)("yix on a terminal", { timeout: 60_000 }, () => {
   for (const [signal, code] of [
     ["SIGINT", 130],

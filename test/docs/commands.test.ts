@@ -228,6 +228,10 @@ describe("the documentation", () => {
       }
     }
     assert.deepStrictEqual(broken, [])
+    const readme = documents.find(({ file }) => file === "README.md")
+    if (asked !== undefined || readme === undefined) return
+    const unlinked = files.filter((file) => file.startsWith("docs/") && !readme.links.some(({ target }) => target.split("#")[0] === file))
+    assert.deepStrictEqual(unlinked, [], "pages that the README does not name")
   })
 })
 
