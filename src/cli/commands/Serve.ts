@@ -40,6 +40,9 @@ const serveHttp = Effect.fnUntraced(function* (address: { readonly host: string;
 const serveGrpc = Effect.fnUntraced(function* (address: string, options: ServeOptions) {
   const { serveStore } = yield* Effect.promise(() => import("../../serve/grpc/GrpcServer.ts"))
   const listening = yield* serveStore(address, options)
+  if (options.builds !== undefined && !/^(unix:|127\.|localhost:|\[::1\]:)/.test(listening.address)) {
+    yield* Effect.logWarning(`whoever can reach ${listening.address} can have commands run in the sandbox of this machine`)
+  }
   tell(`serving the store${options.builds === undefined ? "" : " and a builder"} over gRPC at ${listening.address}`)
 })
 
