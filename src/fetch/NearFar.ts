@@ -1,6 +1,6 @@
 /**
  * Two fetchers as one: the near one is asked first, and what it cannot bring, or has wrong, the far one brings. In a composition this is the type `combined`.
- * Where both fail, the far one's failure is told.
+ * Where both fail, the far one's failure is told; but a wrong hash that only the near one found tells more.
  */
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -16,6 +16,9 @@ export const layer = <E1, R1, E2, R2>(
     offline: near.offline === true && far.offline === true,
     fetch: (fetch, onProgress) =>
       Effect.catch(near.fetch(fetch, onProgress), (error) =>
-        Effect.andThen(Effect.logDebug(`the near fetcher: ${error.message}`), far.fetch(fetch, onProgress))
+        Effect.logDebug(`the near fetcher: ${error.message}`).pipe(
+          Effect.andThen(far.fetch(fetch, onProgress)),
+          Effect.mapError((farError) => (error._tag === "HashMismatch" ? error : farError))
+        )
       )
   }))

@@ -1,4 +1,4 @@
-/** The fetchers' contract over every driver, opened as a composition opens them, and what the offline ones do besides. */
+/** The fetchers' contract over every driver, opened from the text of a `yix.toml` where one can name it, and what the offline ones do besides. */
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -7,6 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Blobs from "../../src/castore/blob/Memory.ts"
 import * as Directories from "../../src/castore/directory/Memory.ts"
+import { parse } from "../../src/config/Composition.ts"
+import { layersOf } from "../../src/config/CompositionLayers.ts"
+import { standardDrivers } from "../../src/config/Drivers.ts"
 import type { Fetch } from "../../src/fetch/Fetch.ts"
 import { Fetcher } from "../../src/fetch/Fetcher.ts"
 import { exitCodeOf } from "../../src/fetch/FetchError.ts"
@@ -24,6 +27,13 @@ afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }))
 const fresh = (): string => fs.mkdtempSync(path.join(scratch, "d-"))
 
 const castore = () => Layer.mergeAll(Layer.fresh(Blobs.layer), Layer.fresh(Directories.layer))
+/** The root fetcher of a composition. */
+const composed = (text: string, directory: string = scratch) =>
+  Layer.unwrap(
+    Effect.map(parse("yix.toml", text, { drivers: standardDrivers, place: { directory, stateDirectory: directory } }), (composition) =>
+      layersOf(composition).service("fetchers", "root")
+    )
+  ).pipe(Layer.provideMerge(castore()))
 const at = (base: string) => (name: string) => `${base}/${name}`
 const inMemory = MemoryFetcher.layer(new Map([...contents].map(([name, bytes]) => [`https://example.org/${name}`, bytes])))
 const nothing = MemoryFetcher.layer(new Map())
@@ -55,7 +65,7 @@ describe("the fetcher in memory", () =>
 describe("the fetcher http", () =>
   fetcherContract({
     open: Effect.map(server, ({ base }) => ({
-      layer: Layer.provideMerge(NetworkFetcher.layer({ http: { retries: 0 } }), castore()),
+      layer: composed('[fetchers.root]\ntype = "http"\nretries = 0\n'),
       addressOf: at(base)
     })),
     absent: "HttpStatus",
@@ -78,7 +88,7 @@ describe("the fetcher mirror", () =>
       })
       const { base } = yield* server
       return {
-        layer: Layer.provideMerge(NetworkFetcher.layer({ fetcher: { mirrors: [mirror.base] }, http: { retries: 0 } }), castore()),
+        layer: composed(`[fetchers.root]\ntype = "mirror"\nmirrors = ["${mirror.base}"]\nretries = 0\n`),
         addressOf: at(base)
       }
     }),
@@ -90,7 +100,7 @@ describe("the fetcher file", () => {
   describe("asked for web addresses", () =>
     fetcherContract({
       open: Effect.sync(() => ({
-        layer: Layer.provideMerge(FileFetcher.layer({ roots: [fresh(), directoryWith((name) => `example.org/v 1/${name}`)] }), castore()),
+        layer: composed(`[fetchers.root]\ntype = "file"\nroots = ["empty", "${directoryWith((name) => `example.org/v 1/${name}`)}"]\n`),
         addressOf: at("https://example.org/v%201")
       })),
       absent: "NotServed",
@@ -101,7 +111,7 @@ describe("the fetcher file", () => {
     fetcherContract({
       open: Effect.sync(() => {
         const root = directoryWith((name) => name)
-        return { layer: Layer.provideMerge(FileFetcher.layer({ roots: [root] }), castore()), addressOf: at(`file://${root}`) }
+        return { layer: composed('[fetchers.root]\ntype = "file"\nroots = ["."]\n', root), addressOf: at(`file://${root}`) }
       }),
       absent: "NotServed",
       wrong: "HashMismatch"
@@ -175,10 +185,13 @@ describe("the fetcher recorded", () => {
   describe("recording", () =>
     fetcherContract({
       open: Effect.sync(() => ({
-        layer: Layer.provideMerge(RecordedFetcher.layer(inMemory, { directory: fresh(), mode: "auto" }), castore()),
+        layer: composed(
+          '[fetchers.root]\ntype = "recorded"\ninner = "files"\ndirectory = "recordings"\n[fetchers.files]\ntype = "file"\nroots = ["."]\n',
+          directoryWith((name) => `example.org/${name}`)
+        ),
         addressOf: at("https://example.org")
       })),
-      absent: "HttpStatus",
+      absent: "NotServed",
       wrong: "HashMismatch"
     }))
 
@@ -372,10 +385,13 @@ describe("the fetcher combined", () => {
   const near = MemoryFetcher.layer(new Map([["https://example.org/file", contents.get("file")!]]))
   fetcherContract({
     open: Effect.sync(() => ({
-      layer: Layer.provideMerge(NearFar.layer(near, inMemory), castore()),
+      layer: composed(
+        '[fetchers.root]\ntype = "combined"\nnear = "some"\nfar = "all"\n[fetchers.some]\ntype = "file"\nroots = ["some"]\n[fetchers.all]\ntype = "file"\nroots = ["all"]\n',
+        directoryWith((name) => `${name === "file" ? "some" : "all"}/example.org/${name}`)
+      ),
       addressOf: at("https://example.org")
     })),
-    absent: "HttpStatus",
+    absent: "NotServed",
     wrong: "HashMismatch"
   })
 
