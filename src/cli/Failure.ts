@@ -3,6 +3,8 @@
  */
 import * as Cause from "effect/Cause"
 import { DependencyFailed, RealiseFailed } from "../realise/RealiseError.ts"
+import { version } from "../telemetry/JsonProgress.ts"
+import { tell } from "./Output.ts"
 import { usageStatus } from "./Usage.ts"
 
 export interface Told {
@@ -25,6 +27,25 @@ const asJson = ({ lines, exitCode }: Told): Told => ({
 export const tellFailure = (cause: Cause.Cause<unknown>, debug: boolean, json = false): Told => {
   const told = failureOf(cause, debug)
   return json ? asJson(told) : told
+}
+
+/** How failures are to be told. */
+export interface TellingOptions {
+  /** With stacks. */
+  readonly debug: boolean
+  /** As an event among those of `--log-format json`. */
+  readonly json: boolean
+  /** As `--error-format json` has them. */
+  readonly jsonErrors: boolean
+}
+
+/** Tells the failure on standard error; gives the exit status. */
+export const reportFailure = (cause: Cause.Cause<unknown>, options: TellingOptions): number => {
+  const told = tellFailure(cause, options.debug, options.jsonErrors && !options.json)
+  if (options.json && told.lines.length > 0) {
+    tell(JSON.stringify({ event: "error", version, time: Date.now(), message: told.lines.join("\n"), exitCode: told.exitCode }))
+  } else for (const line of told.lines) tell(line)
+  return told.exitCode
 }
 
 const failureOf = (cause: Cause.Cause<unknown>, debug: boolean): Told => {

@@ -7,10 +7,8 @@
 import * as net from "node:net"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { tellFailure } from "./Failure.ts"
+import { reportFailure, type TellingOptions } from "./Failure.ts"
 import { giveInterrupt } from "./Interrupts.ts"
-import { version } from "../telemetry/JsonProgress.ts"
-import { tell } from "./Output.ts"
 
 const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
@@ -18,10 +16,7 @@ const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 const sameSignal = 500
 
 /** Runs the program and ends the process with its status. */
-export const runToExit = (
-  program: Effect.Effect<void, unknown>,
-  options: { readonly debug: boolean; readonly json: boolean; readonly jsonErrors: boolean }
-): void => {
+export const runToExit = (program: Effect.Effect<void, unknown>, options: TellingOptions): void => {
   let received: keyof typeof statuses | undefined
   let receivedAt = 0
   const fiber = Effect.runFork(program)
@@ -40,12 +35,8 @@ export const runToExit = (
   fiber.addObserver((exit) => {
     clearInterval(alive)
     if (Exit.isSuccess(exit)) process.exit(received === undefined ? 0 : statuses[received])
-    const told = tellFailure(exit.cause, options.debug, options.jsonErrors && !options.json)
     if (received !== undefined) process.exit(statuses[received])
-    if (options.json && told.lines.length > 0) {
-      tell(JSON.stringify({ event: "error", version, time: Date.now(), message: told.lines.join("\n"), exitCode: told.exitCode }))
-    } else for (const line of told.lines) tell(line)
-    process.exit(told.exitCode)
+    process.exit(reportFailure(exit.cause, options))
   })
 }
 

@@ -71,6 +71,14 @@ const linesSince = (m: Machine, from: number, earlier: ReadonlyArray<ShownLine>)
 
 const noLines: ReadonlyArray<ShownLine> = []
 
+const pollMask = 0x3fff
+
+/** To be called now and then by loops that call nothing else: notices an interruption. */
+export const poll = (): void => {
+  const m = machine
+  if ((++m.calls & pollMask) === 0 && m.host.interrupted()) throw new Interrupted()
+}
+
 const answered = (m: Machine, requests: ReadonlyArray<FarRequest>): boolean => {
   for (const request of requests) if (m.host.ask(request) !== undefined) return true
   return false
@@ -175,6 +183,7 @@ export const batch = (n: number, each: (index: number) => void): void => {
     try {
       for (; i < n - 1; i++) {
         shown = m.shown.length
+        poll()
         each(i)
       }
     } catch (error) {

@@ -20,6 +20,7 @@ import type { EvaluationJob } from "./Evaluation.ts"
 import type { FromEvaluator, Question } from "./EvaluatorProtocol.ts"
 import { notInStore } from "./EvaluatorProtocol.ts"
 import { FileTimes } from "./FileTimes.ts"
+import { FileAccess } from "./FileAccess.ts"
 import { answerFromHost } from "./HostFiles.ts"
 
 const storePrefix = "/nix/store/"
@@ -62,9 +63,6 @@ const isNear = (request: IoRequest): request is NearRequest => {
 
 const keyOf = (request: IoRequest): string => (isNear(request) ? nearKey(request) : requestKey(request))
 
-const covers = (directory: ByteString, path: ByteString): boolean =>
-  directory === "/" || path === directory || path.startsWith(`${directory}/`) || directory.startsWith(`${path}/`)
-
 /** Under `--restrict-eval`: an allowed URI, what lies below one, and what the search path itself names. */
 const mayFetch = (job: HostSettings, url: ByteString): boolean =>
   job.allowedUris.some(
@@ -76,6 +74,7 @@ export type HostSettings = Pick<EvaluationJob, "pure" | "restrict" | "allowedUri
 
 export abstract class EvaluationHost implements IoHost {
   readonly #job: HostSettings
+  readonly #access: FileAccess
   readonly #answers = new Map<string, IoAnswer>()
   readonly #pending = new Map<string, number>()
   readonly #keys = new Map<number, string>()
@@ -93,6 +92,7 @@ export abstract class EvaluationHost implements IoHost {
 
   constructor(job: HostSettings, hash: typeof hashPath | undefined, timed: boolean) {
     this.#job = job
+    this.#access = new FileAccess(job)
     this.#hashPath = hash
     this.files = timed ? new FileTimes() : undefined
   }
@@ -156,18 +156,12 @@ export abstract class EvaluationHost implements IoHost {
       try {
         splitStorePath(path)
       } catch (error) {
-        if (error instanceof StorePathError) return answerFromHost(request)
+        if (error instanceof StorePathError) return this.#access.answerInStore(request)
         throw error
       }
       return undefined
     }
-    if (job.pure) {
-      return failure("restricted", `access to absolute path '${path}' is forbidden in pure evaluation mode (use '--impure' to override)`)
-    }
-    if (job.restrict && !job.searchPath.some((entry) => covers(entry.slice(entry.indexOf("=") + 1), path))) {
-      return failure("restricted", `access to absolute path '${path}' is forbidden in restricted mode`)
-    }
-    return answerFromHost(request)
+    return this.#access.answer(request)
   }
 
   /** Far requests that can be answered without going far. */
@@ -263,7 +257,8 @@ export abstract class EvaluationHost implements IoHost {
 
   /** Tells the times of the files that were evaluated, once. */
   tellFiles(): void {
-    if (this.files !== undefined && this.files.ended.length > 0) this.post({ _tag: "Files", list: this.files.ended })
+    const list = this.files?.takeEnded() ?? []
+    if (list.length > 0) this.post({ _tag: "Files", list })
   }
 
   /** A path that no store has may still stand in the host's own /nix/store. */
@@ -272,17 +267,17 @@ export abstract class EvaluationHost implements IoHost {
     const path = key.slice(1)
     switch (key[0]) {
       case "f":
-        return answerFromHost({ _tag: "ReadFile", path })
+        return this.#access.answerInStore({ _tag: "ReadFile", path })
       case "d":
-        return answerFromHost({ _tag: "ReadDirectory", path })
+        return this.#access.answerInStore({ _tag: "ReadDirectory", path })
       case "t":
-        return answerFromHost({ _tag: "PathType", path, follow: true })
+        return this.#access.answerInStore({ _tag: "PathType", path, follow: true })
       case "l":
-        return answerFromHost({ _tag: "PathType", path, follow: false })
+        return this.#access.answerInStore({ _tag: "PathType", path, follow: false })
       case "r":
-        return answerFromHost({ _tag: "References", path })
+        return this.#access.answerInStore({ _tag: "References", path })
       case "s":
-        return answerFromHost({ _tag: "ReadLink", path })
+        return this.#access.answerInStore({ _tag: "ReadLink", path })
       default:
         return answer
     }

@@ -90,8 +90,8 @@ export class FileTimes implements FileWatch {
     return this.#running.at(-1)?.file.path
   }
 
-  /** Those that came to their end, in the order of their ends. */
-  get ended(): ReadonlyArray<FileTime> {
-    return this.#ended
+  /** Those that came to their end since this was asked last, in the order of their ends. */
+  takeEnded(): ReadonlyArray<FileTime> {
+    return this.#ended.splice(0)
   }
 }

@@ -17,6 +17,7 @@ import { SessionScope } from "../eval/SessionScope.ts"
 import { existingSymbol, nameOf, symbol } from "../eval/Symbols.ts"
 import type { Value } from "../eval/Value.ts"
 import { Builtin, ContextString, Lambda, NixPath, PartialBuiltin, textOf } from "../eval/Value.ts"
+import { diagnosticJson } from "../lang/DiagnosticJson.ts"
 import { render } from "../lang/Diagnostics.ts"
 import { printName } from "../lang/Names.ts"
 import { formatPlace, positionOf } from "../lang/Position.ts"
@@ -163,7 +164,9 @@ export const openSession = (settings: SessionSettings, host: EvaluationHost): Se
   }
 
   const rendered = (error: NixError, view: SessionView): ByteString =>
-    render(reportError(machine, error), { colour: view.colorErrors, showTrace: view.showTrace })
+    settings.errorFormat === "json"
+      ? diagnosticJson(reportError(machine, error), error.kind, error.exitCode ?? 1)
+      : render(reportError(machine, error), { colour: view.colorErrors, showTrace: view.showTrace })
 
   const answer = (request: SessionRequest, view: SessionView): SessionReply => {
     const text = (body: ByteString): SessionReply => ({ _tag: "Printed", text: body })

@@ -29,13 +29,13 @@ describe("the times of files", () => {
     assert.strictEqual(times.current, "/b")
     at(5, () => times.leave("suspended"))
     at(6, () => times.leave("suspended"))
-    assert.deepStrictEqual(times.ended, [])
+    assert.deepStrictEqual(times.takeEnded(), [])
     at(20, () => times.enter("/a"))
     at(21, () => times.enter("/b"))
     at(22, () => times.compiled())
     at(23, () => times.leave("failed"))
     at(24, () => times.leave("done"))
-    assert.deepStrictEqual(times.ended, [
+    assert.deepStrictEqual(times.takeEnded(), [
       { path: "/b", within: 0, index: 1, begun: 2, ended: 23, busy: 5, compiled: 1, attempts: 2, failed: true },
       { path: "/a", within: -1, index: 0, begun: 0, ended: 24, busy: 10, compiled: 1, attempts: 2, failed: false }
     ])

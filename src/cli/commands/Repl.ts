@@ -10,7 +10,7 @@ import { fromUnicode, toUnicode } from "../../nix/Bytes.ts"
 import { Evaluator, type EvaluationSource } from "../../realise/Evaluation.ts"
 import type { EvaluatorSession } from "../../realise/Session.ts"
 import { substituterFlags, withSubstituters } from "../Caches.ts"
-import { Debug, Quiet } from "../CommonFlags.ts"
+import { Debug, LogFormat, Quiet } from "../CommonFlags.ts"
 import { evaluationFlags, fileSource, settingsOf } from "../EvaluationFlags.ts"
 import { OutputClosed } from "../Output.ts"
 import { realiseFlags, realiseOptionsOf } from "../RealiseFlags.ts"
@@ -83,6 +83,7 @@ export const replCommand = Command.make(
     const colorErrors = yield* colorWanted
     const debug = yield* Debug
     const quiet = yield* Quiet
+    const json = (yield* LogFormat) === "json"
     const sources = [...[...input.inputs, ...input.files].map(fileSource), ...input.exprs.map(expressionSource)]
     const { runRepl } = yield* Effect.promise(() => import("../repl/Repl.ts"))
     const status = yield* withSessions(
@@ -103,8 +104,8 @@ export const replCommand = Command.make(
               colorValues: isatty(1) && colorErrors,
               colorErrors,
               careful: isatty(1),
-              quiet,
-              debug
+              quiet: quiet || json,
+              failures: { debug, json, jsonErrors: input.errorFormat === "json" }
             })
           )
         }).pipe(Effect.scoped),

@@ -19,7 +19,7 @@ import { Realiser } from "../../realise/Realiser.ts"
 import type { EvaluatorSession, SessionReply, SessionRequest } from "../../realise/Session.ts"
 import { withinRun } from "../../realise/Sharing.ts"
 import { fileSource } from "../EvaluationFlags.ts"
-import { tellFailure } from "../Failure.ts"
+import { reportFailure, type TellingOptions } from "../Failure.ts"
 import { takeInterrupts } from "../Interrupts.ts"
 import { makeLink } from "../OutLink.ts"
 import { harmless, printBytes, printLine, printTextLine, tell } from "../Output.ts"
@@ -55,8 +55,9 @@ export interface ReplOptions {
   readonly colorErrors: boolean
   /** Standard output is a terminal: what would make it do things is taken out of values. */
   readonly careful: boolean
+  /** Results and failures only. */
   readonly quiet: boolean
-  readonly debug: boolean
+  readonly failures: TellingOptions
 }
 
 /** The outputs of a flake; directories are absolute then, as builtins.getFlake wants them. */
@@ -246,12 +247,10 @@ export const runRepl = Effect.fnUntraced(function* (options: ReplOptions) {
     )
     if (Exit.isSuccess(exit)) return true
     if (Cause.hasInterruptsOnly(exit.cause)) {
-      tell("interrupted")
+      note("interrupted")
       return true
     }
-    const told = tellFailure(exit.cause, options.debug)
-    for (const text of told.lines) tell(text)
-    return told.exitCode !== closedOutput
+    return reportFailure(exit.cause, options.failures) !== closedOutput
   })
 
   if (reader.interactive) note(`Type :? for help, :q to leave.`)

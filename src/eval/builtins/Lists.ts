@@ -6,7 +6,7 @@ import { fromEntries, fromSymbols } from "../AttributeSet.ts"
 import { call, call2, lazyCalls } from "../Call.ts"
 import { equalElement, less } from "../Compare.ts"
 import { expectBoolean, expectFunction, expectInteger, expectList, expectText, first, second, third } from "../Expect.ts"
-import { batch, force } from "../Force.ts"
+import { batch, force, poll } from "../Force.ts"
 import { NixError } from "../NixError.ts"
 import type { SymbolId } from "../Symbols.ts"
 import { symbol } from "../Symbols.ts"
@@ -48,7 +48,10 @@ const map = (f: Value, list: Value): Value => {
   const callee = expectFunction(f, during.map[0])
   const calls = lazyCalls(callee)
   const mapped = new Array<Value>(n)
-  for (let i = 0; i < n; i++) mapped[i] = calls(elements[i] as Value)
+  for (let i = 0; i < n; i++) {
+    poll()
+    mapped[i] = calls(elements[i] as Value)
+  }
   return mapped
 }
 
@@ -60,7 +63,10 @@ const genList = (f: Value, size: Value): Value => {
   if (n > listLimit) throw refused()
   const calls = lazyCalls(callee)
   const made = new Array<Value>(Number(n))
-  for (let i = 0; i < made.length; i++) made[i] = calls(i)
+  for (let i = 0; i < made.length; i++) {
+    poll()
+    made[i] = calls(i)
+  }
   return made
 }
 
@@ -251,7 +257,10 @@ export const lists: ReadonlyArray<Builtin> = [
   new Builtin("sort", 2, sort),
   new Builtin("elemAt", 2, elemAt),
   new Builtin("elem", 2, (value, list) => {
-    for (const element of expectList(list, second("elem"))) if (equalElement(value, element)) return true
+    for (const element of expectList(list, second("elem"))) {
+      poll()
+      if (equalElement(value, element)) return true
+    }
     return false
   }),
   new Builtin("length", 1, (list) => expectList(list, first("length")).length),
