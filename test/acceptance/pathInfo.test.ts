@@ -69,7 +69,7 @@ describe.skipIf(!present)(present ? "path infos as JSON" : `path infos as JSON (
   })
 
   it("are those of Nix for what it copied from us, built paths too, and for what either says of a cache that we wrote, and that it wrote", async () => {
-    const server = world.start(["serve", "--http", ":0"])
+    const server = world.start(["serve", "--http", ":0", "--priority", "7"])
     try {
       const url = await new Promise<string>((resolve, reject) => {
         let text = ""
@@ -79,6 +79,7 @@ describe.skipIf(!present)(present ? "path infos as JSON" : `path infos as JSON (
         })
         server.child.on("exit", () => reject(new Error(text)))
       })
+      assert.match(await (await fetch(`${url}/nix-cache-info`)).text(), /^Priority: 7$/m)
       const store = path.join(scratch, "copied")
       await byNix("copy", "--no-check-sigs", "--from", url, "--to", store, ...paths)
       const ofUs = `file://${scratch}/ours`

@@ -8,6 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Builder } from "../../build/Builder.ts"
 import type { ServeOptions } from "../../serve/grpc/GrpcServer.ts"
+import type { BinaryCacheOptions } from "../../serve/http/BinaryCache.ts"
 import { LogLevelFlag, Switch, Verbose } from "../CommonFlags.ts"
 import { tell } from "../Output.ts"
 import { realiseFlags, realiseOptionsOf } from "../RealiseFlags.ts"
@@ -29,11 +30,11 @@ const requestLevel = Effect.gen(function* () {
   return (yield* Verbose).length > 0 || Option.isSome(yield* LogLevelFlag) ? "Info" : "Debug"
 })
 
-const serveHttp = Effect.fnUntraced(function* (address: { readonly host: string; readonly port: number }, readOnly: boolean) {
+const serveHttp = Effect.fnUntraced(function* (address: { readonly host: string; readonly port: number }, options: BinaryCacheOptions) {
   const [BinaryCache, HttpServer] = yield* Effect.promise(() =>
     Promise.all([import("../../serve/http/BinaryCache.ts"), import("../../serve/http/HttpServer.ts")])
   )
-  const { host, port } = yield* HttpServer.listen(yield* BinaryCache.make({ readOnly }), { ...address, requestLevel: yield* requestLevel })
+  const { host, port } = yield* HttpServer.listen(yield* BinaryCache.make(options), { ...address, requestLevel: yield* requestLevel })
   tell(`serving a Nix binary cache at http://${net.isIPv6(host) ? `[${host}]` : host}:${port}`)
 })
 
@@ -66,6 +67,10 @@ export const serveCommand = Command.make(
       Flag.withDescription("Serve blobs, directories and path infos over gRPC, as Snix does; unix:/PATH or HOST:PORT")
     ),
     readOnly: Switch("read-only").pipe(Flag.withDescription("Take no uploads")),
+    priority: Flag.Int("priority").pipe(
+      Flag.withDefault(39),
+      Flag.withDescription("Over HTTP: of several caches Nix asks that with the lowest number first (default 39; cache.nixos.org has 40)")
+    ),
     builds: Switch("builds").pipe(
       Flag.withDescription(
         "Build over gRPC, too: whoever can connect has commands run here, in the sandbox; with -j, --timeout, --max-silent-time"
@@ -79,7 +84,8 @@ export const serveCommand = Command.make(
     maxSilent: realiseFlags.maxSilent
   },
   Effect.fn("yix serve")(function* (input) {
-    const { http, grpc, readOnly, builds, buildsNetwork } = input
+    const { http, grpc, readOnly, priority, builds, buildsNetwork } = input
+    if (priority < 0) return yield* new UsageError({ detail: "--priority must be at least 0" })
     if (Option.isNone(http) && Option.isNone(grpc)) {
       return yield* new UsageError({ detail: "say what to serve: --http HOST:PORT, --grpc ADDRESS, or both" })
     }
@@ -89,7 +95,7 @@ export const serveCommand = Command.make(
     if (wrong !== undefined) return yield* new UsageError({ detail: wrong })
     const served = <E, R>(options: Effect.Effect<ServeOptions, E, R>) =>
       Effect.gen(function* () {
-        if (address !== undefined) yield* serveHttp(address, readOnly)
+        if (address !== undefined) yield* serveHttp(address, { readOnly, priority })
         if (Option.isSome(grpc)) yield* serveGrpc(grpc.value, yield* options)
         return yield* Effect.never
       }).pipe(Effect.scoped)

@@ -8,6 +8,7 @@ import * as path from "node:path"
 import { pipeline } from "node:stream/promises"
 import { type Duplex, PassThrough, Readable, Transform } from "node:stream"
 import * as zlib from "node:zlib"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -90,6 +91,13 @@ export const uploadSettings = Effect.fnUntraced(function* (address: string, stor
   } satisfies UploadSettings
 })
 
+/** A NAR could not be read, or not be written into its file. */
+export class PackingFailed extends Data.TaggedError("PackingFailed")<{ readonly file: string; readonly cause: unknown }> {
+  override get message(): string {
+    return this.cause instanceof Error ? this.cause.message : `'${this.file}' cannot be written: ${String(this.cause)}`
+  }
+}
+
 /** What was packed. */
 export interface PackedFile {
   readonly file: string
@@ -105,7 +113,7 @@ export const pack = Effect.fnUntraced(function* (
   bytes: Stream.Stream<Uint8Array, unknown>,
   { compression, level }: UploadSettings,
   directory: string
-): Effect.fn.Return<PackedFile, unknown, Scope.Scope> {
+): Effect.fn.Return<PackedFile, PackingFailed, Scope.Scope> {
   const { packer, suffix } = packings[compression]
   const file = path.join(directory, `.yix-${process.pid}-${Math.random().toString(36).slice(2)}.tmp`)
   yield* Effect.addFinalizer(() => Effect.promise(() => fs.promises.rm(file, { force: true }).catch(() => {})))
@@ -124,7 +132,7 @@ export const pack = Effect.fnUntraced(function* (
       const written = fs.createWriteStream(file, { flags: "wx", flush: true })
       await pipeline(Readable.from(Stream.toAsyncIterable(bytes)), packer(level), counting, written, { signal })
     },
-    catch: (cause) => cause
+    catch: (cause) => new PackingFailed({ file, cause })
   })
   return { file, hash: Uint8Array.from(hasher.digest()), size, suffix }
 })

@@ -389,6 +389,45 @@ describe("a store served as a binary cache", () => {
     })
   )
 
+  it.live("lets go of who asks for a NAR and does not read it", () =>
+    Effect.gen(function* () {
+      const side = memorySide()
+      // More than the buffers of both ends of a connection hold.
+      const info = yield* add(side, "large", fileNar("0123456789abcdef".repeat(2 * 1024 * 1024)))
+      const progress = { reading: 0, begun: 0 }
+      const counted = {
+        ...side,
+        blobs: {
+          ...side.blobs,
+          read: (...args: Parameters<typeof side.blobs.read>) => {
+            progress.reading++
+            progress.begun++
+            return Stream.ensuring(
+              side.blobs.read(...args),
+              Effect.sync(() => progress.reading--)
+            )
+          }
+        }
+      }
+      const base = yield* serving(counted, {}, 300)
+      const socket = net.connect(Number(new URL(base).port), "127.0.0.1")
+      socket.on("error", () => {})
+      socket.write(`GET /nar/${hashPart(info.path)}-${Base32.encode(info.narHash)}.nar HTTP/1.1\r\nhost: x\r\n\r\n`)
+      for (let i = 0; i < 100 && (progress.begun === 0 || progress.reading > 0); i++) yield* Effect.sleep("50 millis")
+      assert.deepStrictEqual(progress, { reading: 0, begun: 1 })
+      // It was cut off: what comes is less than the whole.
+      let received = 0
+      yield* Effect.promise(
+        () =>
+          new Promise<void>((resolve) => {
+            socket.on("data", (piece: Buffer) => (received += piece.length))
+            socket.on("close", () => resolve())
+          })
+      )
+      assert.isBelow(received, info.narSize)
+    })
+  )
+
   it.live("cuts off who sends nothing, and breaks off an answer that it cannot finish", () =>
     Effect.gen(function* () {
       const side = memorySide()
