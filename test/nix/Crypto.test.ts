@@ -51,8 +51,11 @@ describe("hashing", () => {
     }
   })
 
-  it("uses the native BLAKE3 where it is installed, else WebAssembly", () =>
-    assert.strictEqual(blake3Implementation(), native ? "native" : "wasm"))
+  it("uses the native BLAKE3 where it is installed, else WebAssembly", () => {
+    // Hidden must be hidden, or the second run would be the first again.
+    if (process.execArgv.some((flag) => flag.endsWith("withoutNative.ts"))) assert.isFalse(native)
+    assert.strictEqual(blake3Implementation(), native ? "native" : "wasm")
+  })
 
   it("says what to do where BLAKE3 is needed before it was loaded, and has the rest at once", () => {
     const script = `import { blake3Implementation, installNode, loadBlake3, nodeCrypto } from "./src/castore/crypto/Node.ts"
