@@ -337,6 +337,12 @@ describe.each(ways)("a sandbox by $driver as $as $namespaces", ({ driver, as, na
     assert.deepStrictEqual(error["lastLines"], ["one", "two"])
   })
 
+  test("tells the signal that a fault of the builder's ended it with", async () => {
+    const { error } = await fail(`exec perl -e 'print unpack "p", pack "J", 1'`)
+    assert.strictEqual(error._tag, "BuilderFailed", error.message)
+    assert.deepStrictEqual([error["signal"], error["status"]], ["SIGSEGV", undefined])
+  })
+
   test("says so when the builder cannot be executed", async () => {
     const { error } = await fail("", { builder: "/nix/store/gone/bin/sh" })
     assert.strictEqual(error._tag, "BuilderNotExecutable")
