@@ -4,6 +4,8 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { BlobService } from "../../src/castore/blob/BlobService.ts"
 import * as MemoryBlobs from "../../src/castore/blob/Memory.ts"
+import * as NearFarBlobs from "../../src/castore/blob/NearFar.ts"
+import * as ReadOnlyBlobs from "../../src/castore/blob/ReadOnly.ts"
 import { type Composition, parse, toToml } from "../../src/config/Composition.ts"
 import { layersOf } from "../../src/config/CompositionLayers.ts"
 import { ConfigInvalid, InstanceNotOpened } from "../../src/config/ConfigError.ts"
@@ -262,6 +264,41 @@ describe("a composition", () => {
       const layers = layersOf(composition)
       assert.strictEqual(layers.service("blobservices", "a"), layers.service("blobservices", "a"))
       yield* Effect.provide(Effect.asVoid(BlobService), layers.service("blobservices", "root"))
+      assert.deepStrictEqual(opened.toSorted(), ["other", "shared"])
+    })
+  )
+
+  it.effect("opens once what caches in caches, read-only views and binary caches have in common", () =>
+    Effect.gen(function* () {
+      opened = []
+      const layers = layersOf(
+        yield* read(
+          '[blobservices.root]\ntype = "cache"\nnear = "shared"\nfar = "b"\n[blobservices.b]\ntype = "combined"\nnear = "view"\nfar = "shared"\n' +
+            '[blobservices.view]\ntype = "readonly"\ninner = "shared"\n[blobservices.shared]\ntype = "counted"\nlabel = "shared"\n' +
+            '[directoryservices.root]\ntype = "memory"\n[pathinfoservices.root]\ntype = "cache"\nnear = "one"\nfar = "two"\n' +
+            '[pathinfoservices.one]\ntype = "nix"\nbase_url = "file:///nowhere"\n[pathinfoservices.two]\ntype = "nix"\nbase_url = "file:///nowhere"\nblob_service = "shared"\n'
+        )
+      )
+      const world = Layer.merge(layers.service("blobservices", "root"), layers.service("pathinfoservices", "root"))
+      yield* Effect.scoped(Layer.build(world))
+      assert.deepStrictEqual(opened, ["shared"])
+    })
+  )
+
+  it.effect("in code opens a layer once that several combinators are given", () =>
+    Effect.gen(function* () {
+      opened = []
+      const leaf = (label: string) =>
+        Layer.effect(
+          BlobService,
+          Effect.sync(() => {
+            opened.push(label)
+            return MemoryBlobs.make()
+          })
+        )
+      const [shared, other] = [leaf("shared"), leaf("other")]
+      const inner = NearFarBlobs.layer(shared, other)
+      yield* Effect.scoped(Layer.build(NearFarBlobs.layer(NearFarBlobs.layer(inner, shared), ReadOnlyBlobs.layer(inner))))
       assert.deepStrictEqual(opened.toSorted(), ["other", "shared"])
     })
   )

@@ -28,6 +28,7 @@ import { signedBy } from "../../src/store/Signing.ts"
 import { blobContract } from "../castore/blob.contract.ts"
 import { directoryContract } from "../castore/directory.contract.ts"
 import { memory as behindGrpc, Peer, root as sockets, server } from "../serve/grpc/world.ts"
+import { serve } from "../wire/LoopbackServer.ts"
 import { pathInfoContract, samplePathInfo } from "../store/pathinfo.contract.ts"
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "yix-config-contracts-"))
@@ -174,7 +175,7 @@ describe("opened from yix.toml", () => {
     )
   )
 
-  it.live("nix reads a cache in a directory into the services that it names, and believes only signatures by its keys", () =>
+  it.live("nix reads a cache, in a directory or over HTTP, into the services that it names, and believes only signatures by its keys", () =>
     provided(
       Effect.gen(function* () {
         const cache = fresh()
@@ -199,18 +200,25 @@ describe("opened from yix.toml", () => {
         const info = { ...text, ca: undefined }
         yield* Effect.flatMap(PathInfoService, (infos) => infos.put(info)).pipe(Effect.provide(roots))
 
-        const reading = (keys: string) =>
+        const web = yield* serve((request, response) => {
+          const file = path.join(cache, request.url!)
+          if (fs.existsSync(file)) response.end(fs.readFileSync(file))
+          else response.writeHead(404).end()
+        })
+        const reading = (keys: string, url: string = pathToFileURL(cache).href) =>
           open(
             `[blobservices.root]\ntype = "memory"\n[directoryservices.root]\ntype = "memory"\n[blobservices.theirs]\ntype = "memory"\n` +
-              `[pathinfoservices.root]\ntype = "nix"\nbase_url = "${pathToFileURL(cache).href}"\nblob_service = "&theirs"\npublic_keys = [${keys}]\n`
+              `[pathinfoservices.root]\ntype = "nix"\nbase_url = "${url}"\nblob_service = "&theirs"\npublic_keys = [${keys}]\n`
           )
-        const trusting = yield* reading(`"${printKey(publicKeyOf(secret))}"`)
-        const world = yield* Layer.build(
-          Layer.merge(trusting.service("pathinfoservices", "root"), trusting.service("blobservices", "theirs"))
-        )
-        const got = Option.getOrThrow(yield* Context.get(world, PathInfoService).get(info.path))
-        assert.deepStrictEqual(got.node, info.node)
-        assert.strictEqual((yield* Stream.runCollect(Context.get(world, BlobService).list())).length, 1)
+        for (const url of [pathToFileURL(cache).href, web.base]) {
+          const trusting = yield* reading(`"${printKey(publicKeyOf(secret))}"`, url)
+          const world = yield* Layer.build(
+            Layer.merge(trusting.service("pathinfoservices", "root"), trusting.service("blobservices", "theirs"))
+          )
+          const got = Option.getOrThrow(yield* Context.get(world, PathInfoService).get(info.path))
+          assert.deepStrictEqual(got.node, info.node)
+          assert.strictEqual((yield* Stream.runCollect(Context.get(world, BlobService).list())).length, 1)
+        }
 
         for (const [keys, refused] of [
           ['"other-1:A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="', true],
