@@ -16,6 +16,10 @@ export interface Ran {
   readonly stderr: string
 }
 
+/** Whether each reader has a network of their own; else documents that serve something must take turns. */
+export const isolated =
+  process.getuid?.() === 0 && spawnSync("unshare", ["-n", "sh", "-c", "ip link set lo up"], { stdio: "ignore" }).status === 0
+
 /** Milliseconds for one block. */
 const patience = 60_000
 
@@ -74,7 +78,7 @@ export class Reader implements Disposable {
       LC_ALL: "C.UTF-8",
       NO_COLOR: "1"
     }
-    this.#network = process.getuid?.() === 0 ? ownNetwork(this.#environment) : undefined
+    this.#network = isolated ? ownNetwork(this.#environment) : undefined
   }
 
   /** Writes a file that the document shows. `more`: at the end of what is there. */
@@ -134,12 +138,10 @@ export class Reader implements Disposable {
   }
 }
 
-/** A process in a network namespace of its own whose loopback interface is up; nothing where that is not to be had. */
-const ownNetwork = (env: NodeJS.ProcessEnv): ChildProcess | undefined => {
-  const enter = ["-n", "sh", "-c", "ip link set lo up"]
-  if (spawnSync("unshare", enter, { stdio: "ignore" }).status !== 0) return undefined
-  const child = spawn("unshare", [...enter.slice(0, 3), "ip link set lo up; echo up; exec sleep 600"], { env, stdio: ["ignore", "ignore", "ignore"] }) // prettier-ignore
-  // It is in its namespace at once; until the interface is up takes two milliseconds.
+/** A process in a network namespace of its own whose loopback interface is up, or will be in two milliseconds. */
+const ownNetwork = (env: NodeJS.ProcessEnv): ChildProcess => {
+  const child = spawn("unshare", ["-n", "sh", "-c", "ip link set lo up; exec sleep 600"], { env, stdio: "ignore" })
+  // Until it has left ours.
   spawnSync("sleep", ["0.1"])
   return child
 }

@@ -28,7 +28,7 @@ import { parse } from "../../src/lang/Parser.ts"
 import { fromUnicode } from "../../src/nix/Bytes.ts"
 import { bundle, project } from "../acceptance/World.ts"
 import { type Block, type Document, matches, parseDocument } from "./Markdown.ts"
-import { type Ran, Reader } from "./Reader.ts"
+import { isolated, type Ran, Reader } from "./Reader.ts"
 
 /** The blocks that are not run, by document and first line. Nothing else may say so. */
 const notRun: ReadonlyArray<string> = [
@@ -42,7 +42,7 @@ const notRun: ReadonlyArray<string> = [
 
 const known = new Set(["not run", "file", "more of", "exit", "keeps running"])
 const languages = new Set(["", "text", "sh", "toml", "ts", "nix", "json"])
-const atOnce = 2
+const atOnce = isolated ? 2 : 1
 
 const files = ["README.md", ...fs.globSync("{docs,examples/**,bench}/*.md", { cwd: project })].sort()
 const asked = process.env["DOCS"]?.split(/[\s,]+/)
