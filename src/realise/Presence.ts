@@ -14,7 +14,9 @@ import { offerOf } from "../store/Offer.ts"
 import type { PathInfo } from "../store/PathInfo.ts"
 import { PathInfoService } from "../store/PathInfoService.ts"
 import { EventSink } from "../wire/Events.ts"
+import { Offline } from "../wire/Offline.ts"
 import { announcingFetches } from "./Moving.ts"
+import { RealiseOptions } from "./Realiser.ts"
 
 /** Paths whose content is brought at the same time, and offers asked for. */
 const fetchesUnderWay = 16
@@ -75,9 +77,12 @@ export const make = (service: PathInfoService["Service"]): Presence => {
   const find = (path: StorePath): Effect.Effect<Option.Option<PathInfo>, CastoreError> =>
     Effect.flatMap(offerOf(offers, path), (offer) => (Option.isNone(offer) ? Effect.succeedNone : Effect.asSome(offer.value.fetch())))
 
+  const offline = <A, E>(effect: Effect.Effect<A, E>) =>
+    Effect.flatMap(RealiseOptions, ({ offline }) => Effect.provideService(effect, Offline, offline))
+
   return {
-    lookup: (path) => Effect.catchIf(find(path), isOfCache, (error) => passOver(path, error)),
-    closure: closureWithContent,
+    lookup: (path) => offline(Effect.catchIf(find(path), isOfCache, (error) => passOver(path, error))),
+    closure: (roots) => offline(closureWithContent(roots)),
     isLazy: true
   }
 }

@@ -152,4 +152,29 @@ describe("a cache in a directory", () => {
       assert.match(built.stderr, why)
     }
   })
+
+  it("on the network is not asked offline, however it is named", async () => {
+    const world = user()
+    // Whoever asks there gets an error, and warns.
+    const nowhere = "http://127.0.0.1:9"
+    const config = world.write(
+      "yix.toml",
+      `[pathinfoservices.root]\ntype = "cache"\nnear = "here"\nfar = "there"\nwrite = "near"\n[pathinfoservices.here]\ntype = "local"\n` +
+        `[pathinfoservices.there]\ntype = "nix"\nbase_url = "${nowhere}"\n`
+    )
+    const built = await world.yix([
+      "build",
+      file,
+      "-A",
+      "middle",
+      "--no-out-link",
+      "--offline",
+      "--config",
+      config,
+      "--substituter",
+      nowhere
+    ])
+    assert.deepStrictEqual([built.code, built.stdout.trim()], [0, paths.get("middle")], built.stderr)
+    assert.notMatch(built.stderr, /taken from|127\.0\.0\.1/)
+  })
 })

@@ -4,7 +4,7 @@
  * A narinfo is believed only when it is about the path that was asked for and a trusted key signed it (or the path is content-addressed and the content proves to
  * be that): that is an offer, and no NAR has moved for it. When the offer is taken up, the NAR is fetched, unpacked and taken into the blob and directory
  * services given here; the file must be what the narinfo says, and the NAR have the hash and size that were signed.
- * 404 and 403 mean that the cache does not have the path. `put` uploads NAR and narinfo; what a cache holds cannot be listed.
+ * 404 and 403 mean that the cache does not have the path; `Offline`, that one on the network has none. `put` uploads NAR and narinfo; what a cache holds cannot be listed.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -28,6 +28,7 @@ import { printListing } from "../../nix/NarListing.ts"
 import { hashPart, type StorePath, storeDir } from "../../nix/StorePath.ts"
 import { type Compression, decompress, ExpandsTooFar } from "../../wire/Decompress.ts"
 import type { Http } from "../../wire/Http.ts"
+import { Offline } from "../../wire/Offline.ts"
 import { hasItsContent } from "../ContentCheck.ts"
 import { render } from "../Nar.ts"
 import { listingOf } from "../NarLayout.ts"
@@ -84,6 +85,7 @@ export const make = Effect.fnUntraced(function* (
   options: NixCacheOptions
 ): Effect.fn.Return<PathInfoService["Service"], StoreUnavailable, Http | BlobService | DirectoryService> {
   const url = options.url.replace(/[?#].*$/, "").replace(/\/+$/, "")
+  const onNetwork = !/^file:/i.test(url)
   const transport = yield* openTransport(url)
   const services = Context.make(BlobService, yield* BlobService).pipe(Context.add(DirectoryService, yield* DirectoryService))
   const unavailable =
@@ -118,7 +120,7 @@ export const make = Effect.fnUntraced(function* (
   const writable = Effect.tapError(introduce, () => forgetIntroduction)
 
   const narInfoOf = Effect.fnUntraced(function* (part: string) {
-    if (!hashPartForm.test(part)) return Option.none<NarInfo>()
+    if (!hashPartForm.test(part) || (onNetwork && (yield* Offline))) return Option.none<NarInfo>()
     yield* usable
     const bytes = yield* transport.read(`${part}.narinfo`, narInfoLimit)
     if (Option.isNone(bytes)) return Option.none<NarInfo>()
