@@ -140,6 +140,8 @@ class Reading {
       const last = below.at(-1) ?? ""
       if (found.message === "unknown")
         this.#problem(at, `unknown key for type '${driver.type}'`, instead(last, driver.keys, `remove it; ${keys}`))
+      else if (found.message === "missing" && /^\d+$/.test(last))
+        this.#problem(at.slice(0, -1), "is too short a list", `write at least ${Number(last) + 1} item${last === "0" ? "" : "s"}`)
       else if (found.message === "missing")
         this.#problem(at, `missing, type '${driver.type}' needs it`, `add '${last}' to [${path.join(".")}]`)
       else this.#problem(at, ...valueProblem(found.message))

@@ -180,6 +180,16 @@ describe("a configuration that is wrong", () => {
     "yix.toml:5: fetchers.root.mirrors.1: wrong value; write an address that begins with http:// or https://"
   )
   wrong(
+    "is told of a list without items where there must be one",
+    '[fetchers.root]\ntype = "file"\nroots = []\n',
+    "yix.toml:3: fetchers.root.roots: is too short a list; write at least 1 item"
+  )
+  wrong(
+    "is told of a text where a list should be",
+    '[fetchers.root]\ntype = "file"\nroots = "mirror"\n',
+    'yix.toml:3: fetchers.root.roots: wrong value "mirror"; write a list'
+  )
+  wrong(
     "is told of a name that is not there, and the one that was meant",
     '[blobservices.root]\ntype = "both"\nnear = "dsk"\nfar = "&disk"\n[blobservices.disk]\ntype = "memory"\n',
     "yix.toml:3: blobservices.root.near: there is no blob service 'dsk'; did you mean 'disk'?"

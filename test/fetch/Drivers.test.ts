@@ -404,7 +404,7 @@ describe("the fetcher combined", () => {
           return Effect.die(new Error("far was asked"))
         }
       })
-      const fetcher = yield* Fetcher.pipe(Effect.provide(NearFar.layer(near, far)), Effect.provide(castore()))
+      const fetcher = yield* Effect.provide(Fetcher, Layer.provide(NearFar.layer(near, far), castore()))
       yield* fetcher.fetch({ _tag: "Url", url: "https://example.org/file", name: "f", hash: undefined })
       assert.deepStrictEqual(asked, [])
       const exit = yield* Effect.exit(fetcher.fetch({ _tag: "Url", url: "https://example.org/script", name: "f", hash: undefined }))
