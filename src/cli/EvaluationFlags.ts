@@ -11,7 +11,7 @@ import * as Flag from "effect/cli/Flag"
 import { fromBytes, fromUnicode } from "../nix/Bytes.ts"
 import type { Severity } from "../lang/Lints.ts"
 import type { EvaluationArgument, EvaluationJob, EvaluationMode, EvaluationSource } from "../realise/Evaluation.ts"
-import { knownFeatures } from "../eval/FeatureNames.ts"
+import { alwaysOn, knownFeatures } from "../eval/FeatureNames.ts"
 import { pairSeparator } from "./Argv.ts"
 import { Switch } from "./CommonFlags.ts"
 import { readStandardInput } from "./StandardInput.ts"
@@ -147,7 +147,7 @@ export const settingsOf = Effect.fnUntraced(function* (input: Omit<EvaluationInp
   const args = [...input.args.map((pair) => argument("expression", pair)), ...input.argstrs.map((pair) => argument("string", pair))]
   const wrong = args.find((arg) => typeof arg === "string")
   if (wrong !== undefined) return yield* new UsageError({ detail: wrong as string })
-  const foreign = input.features.find((feature) => !(knownFeatures as ReadonlyArray<string>).includes(feature))
+  const foreign = input.features.find((feature) => ![...knownFeatures, ...alwaysOn].includes(feature))
   if (foreign !== undefined) {
     return yield* new UsageError({ detail: `there is no feature '${foreign}', only ${knownFeatures.join(", ")}` })
   }

@@ -10,4 +10,7 @@ export const knownFeatures = [
   "blake3-hashes"
 ] as const
 
+/** Features that are always on here; naming them changes nothing. */
+export const alwaysOn: ReadonlyArray<string> = ["nix-command", "flakes", "fetch-tree"]
+
 export type Feature = (typeof knownFeatures)[number]

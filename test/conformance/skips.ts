@@ -3,7 +3,7 @@
  */
 const snixStricter = "Snix checks the name of a placeholder; Nix 2.34.8 does not, and neither does yix"
 const snixEager = "Snix applies the function of map and genList when its list is made; Nix 2.34.8 fails this case as yix does"
-const snixCatches = "Snix calls functions with an error inside earlier than Nix 2.34.8, which fails this case as yix does"
+const snixCatches = "Snix evaluates arguments that Nix 2.34.8 leaves alone; Nix fails this case as yix does"
 
 export const skips: Readonly<Record<string, string>> = {
   "snix-nix/eval-okay-tail-call-1": "100 000 nested calls that Snix turns into a loop; Nix 2.34.8 stops at its call depth, as yix does",
