@@ -7,7 +7,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as GrpcPathInfos from "../../src/store/pathinfo/Grpc.ts"
 import { PathInfoService } from "../../src/store/PathInfoService.ts"
 import { parseStorePath } from "../../src/nix/StorePath.ts"
-import { ancestry, assertConnected, caller, Collector, Scratch, traceId } from "./collector.ts"
+import { ancestry, assertConnected, attributeOf, caller, Collector, Scratch, spansIn, traceId } from "./collector.ts"
 
 const collector = new Collector()
 const scratch = new Scratch()
@@ -67,6 +67,11 @@ describe("traces over OTLP", { timeout: 120_000 }, () => {
       `${built} < Realiser.realise < yix build`,
       `${built} < realise.derivation < Realiser.realise < yix build`,
       `${built} < realise.derivation < Realiser.realise < yix build`
+    ])
+    const file = spans.find((span) => span.name === "eval.file")
+    assert.deepStrictEqual(file && [attributeOf(file, "code.file.path"), ancestry(spans, file)[1]], [
+      path.join(directory, "e.nix"),
+      "Evaluator.run"
     ])
     for (const name of ["castore.ingestPath", "PathInfoService.put"]) {
       for (const span of spans.filter((each) => each.name === name)) assert.include(ancestry(spans, span), "realise.derivation")
@@ -173,6 +178,34 @@ interface TraceEvent {
   readonly tid: number
   readonly args: { readonly spanId: string; readonly parentSpanId?: string; readonly traceId: string }
 }
+
+describe("tracers of the configuration", { timeout: 120_000 }, () => {
+  it("work for every command but those that look at the configuration, which do not open them", async () => {
+    const config = (file: string, trace: string) => {
+      scratch.file(file, `[tracers.root]\ntype = "file"\nformat = "otlp"\npath = "${trace}"\n`)
+      return ["--config", file]
+    }
+    const good = config("good.toml", "lines.jsonl")
+    const bad = config("bad.toml", "missing/lines.jsonl")
+    const [traced, also, refused, checked] = await Promise.all([
+      yix(["eval", "-E", "1", ...good]),
+      yix(["eval", "-E", "2", ...good, "--otlp=false"]),
+      yix(["eval", "-E", "3", ...bad]),
+      yix(["config", "check", ...bad])
+    ])
+    assert.deepStrictEqual([traced.code, traced.out, traced.err, also.out], [0, "1\n", "", "2\n"])
+    assert.deepStrictEqual([refused.code, refused.out], [1, ""])
+    assert.match(refused.err, /^error: tracers\.root: cannot write the trace to '.*missing\/lines\.jsonl': its directory does not exist/)
+    assert.strictEqual(checked.code, 0, checked.err)
+    const lines = fs.readFileSync(scratch.file("lines.jsonl"), "utf8").trimEnd().split("\n")
+    const roots = lines.flatMap(spansIn).filter((span) => span.parentSpanId === undefined)
+    assert.deepStrictEqual(
+      roots.map((span) => span.name),
+      ["yix eval", "yix eval"]
+    )
+    assert.strictEqual(new Set(roots.map((span) => span.traceId)).size, 2)
+  })
+})
 
 describe("--trace-out", { timeout: 120_000 }, () => {
   it("writes a Chrome trace whose events nest on each track", async () => {
