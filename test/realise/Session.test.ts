@@ -4,6 +4,8 @@
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import * as v8 from "node:v8"
+import * as vm from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -285,6 +287,30 @@ for (const [name, layer] of [
     )
   })
 }
+
+describe("a session's memory", () => {
+  it.effect("has no room for values that were replaced", () =>
+    Effect.gen(function* () {
+      v8.setFlagsFromString("--expose-gc")
+      const collect = vm.runInNewContext("gc") as () => void
+      const evaluator = yield* Evaluator
+      const session = yield* evaluator.openSession(settings)
+      const rebind = (n: number) => type(session, `x = builtins.genList (i: i + ${n}) 500000; y = builtins.deepSeq x 1`)
+      const heap = () => {
+        collect()
+        return process.memoryUsage().heapUsed / 1e6
+      }
+      yield* rebind(0)
+      yield* about(session, "PrintDeep", "builtins.deepSeq x 1")
+      const before = heap()
+      for (let i = 1; i <= 10; i++) {
+        yield* rebind(i)
+        yield* about(session, "PrintDeep", "builtins.deepSeq x 1")
+      }
+      assert.isBelow(heap() - before, 10)
+    }).pipe(Effect.scoped, Effect.provide(EvaluatorInThread.layer.pipe(Layer.provideMerge(world({}))), { local: true }))
+  )
+})
 
 describe("a session in its own thread", () => {
   it.live("stops an evaluation within moments and goes on with what was bound", () =>

@@ -53,7 +53,7 @@ const namesOf =
   async (begun: string): Promise<ReadonlyArray<string>> => {
     const view = { colorValues: false, colorErrors: false, showTrace: false }
     const reply = await Effect.runPromise(
-      Effect.catchCause(session.ask({ _tag: "Complete", text: fromUnicode(begun) }, view), () => Effect.succeed(undefined))
+      Effect.catchCause(session.ask({ _tag: "Complete", text: fromUnicode(begun) }, view), () => Effect.void)
     )
     return reply?._tag === "Candidates" ? reply.words.map(toUnicode) : []
   }
@@ -111,6 +111,6 @@ export const replCommand = Command.make(
         }).pipe(Effect.scoped),
       options
     )
-    if (status !== 0) yield* new OutputClosed()
+    if (status !== 0) return yield* new OutputClosed()
   })
 ).pipe(Command.withDescription("Evaluate inputs one after the other, at a prompt or from standard input"))

@@ -43,18 +43,23 @@ export const terminalReader = (output: NodeJS.WriteStream, { history, complete }
     historySize: 2000,
     removeHistoryDuplicates: true,
     completer: (line: string, done: (error: Error | null, result: [Array<string>, string]) => void) => {
-      complete(line).then(
-        ([words, replaced]) => done(null, [[...words], replaced]),
-        () => done(null, [[], line])
-      )
+      complete(line)
+        .then(
+          ([words, replaced]) => done(null, [[...words], replaced]),
+          () => done(null, [[], line])
+        )
+        // After the editor has put it into the line.
+        .finally(() => setImmediate(input.completed))
     }
   })
   let take: ((read: Read) => void) | undefined
   let ended = false
+  const early: Array<Read> = []
   const give = (read: Read): void => {
     const taker = take
     take = undefined
-    taker?.(read)
+    if (taker === undefined) early.push(read)
+    else taker(read)
   }
   editor.on("line", (text) => {
     history.add(text)
@@ -79,6 +84,8 @@ export const terminalReader = (output: NodeJS.WriteStream, { history, complete }
     interactive: true,
     next: (prompt) =>
       new Promise((resolve) => {
+        const read = early.shift()
+        if (read !== undefined) return resolve(read)
         if (ended) return resolve({ _tag: "End" })
         take = resolve
         editor.setPrompt(prompt)
