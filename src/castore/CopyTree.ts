@@ -4,8 +4,8 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { BlobService } from "./blob/BlobService.ts"
-import type { CastoreError } from "./CastoreError.ts"
-import type * as Digest from "./Digest.ts"
+import { type CastoreError, MissingData } from "./CastoreError.ts"
+import * as Digest from "./Digest.ts"
 import { DirectoryService } from "./directory/DirectoryService.ts"
 import type { Directory, Node } from "./Node.ts"
 import { loadDirectories } from "./view/TreeWalk.ts"
@@ -26,8 +26,15 @@ export interface CopyTreeOptions {
 
 /** Blobs of one tree under way at a time. */
 const blobsUnderWay = 8
-/** Directories looked for at a time. */
+/** Directories, or blobs, looked for at a time. */
 const lookupsUnderWay = 16
+/** Bytes up to which a blob is moved with others. */
+const smallBlob = 64 << 10
+/** Small blobs moved together: at most 8 MiB. */
+const batch = 128
+const batchesUnderWay = 2
+
+type Blobs = BlobService["Service"]
 
 const childrenOf = (directory: Directory): ReadonlyArray<Digest.Digest> =>
   directory.entries.flatMap(({ node }) => (node._tag === "Directory" ? [node.digest] : []))
@@ -54,6 +61,38 @@ const lacking = Effect.fnUntraced(function* (root: Digest.Digest, all: ReadonlyM
   return found
 })
 
+/** Those that `to` lacks. */
+const missing = (digests: ReadonlyArray<Digest.Digest>, to: Blobs): Effect.Effect<ReadonlyArray<Digest.Digest>, CastoreError> =>
+  to.missing === undefined
+    ? Effect.map(
+        Effect.forEach(digests, (digest) => Effect.map(to.has(digest), (there) => (there ? [] : [digest])), {
+          concurrency: lookupsUnderWay
+        }),
+        (parts) => parts.flat()
+      )
+    : to.missing(digests)
+
+/** Copies the blobs that `to` lacks, small ones many at a time. Sizes are by digest, in bytes. */
+const copyBlobs = Effect.fnUntraced(function* (sizes: ReadonlyMap<Digest.Digest, number>, from: Blobs, to: Blobs) {
+  const wanted = yield* missing([...sizes.keys()], to)
+  const [large, small] = [
+    wanted.filter((digest) => sizes.get(digest)! > smallBlob),
+    wanted.filter((digest) => sizes.get(digest)! <= smallBlob)
+  ]
+  const batches = Array.from({ length: Math.ceil(small.length / batch) }, (_, i) => small.slice(i * batch, (i + 1) * batch))
+  yield* Effect.forEach(
+    batches,
+    Effect.fnUntraced(function* (digests) {
+      const found = yield* from.getMany(digests)
+      const absent = digests.find((_, index) => Option.isNone(found[index]!))
+      if (absent !== undefined) return yield* new MissingData({ store: "the source", kind: "blob", digest: Digest.toText(absent) })
+      yield* to.putMany(found.map(Option.getOrThrow))
+    }),
+    { concurrency: batchesUnderWay, discard: true }
+  )
+  yield* Effect.forEach(large, (digest) => to.putStream(from.read(digest)), { concurrency: blobsUnderWay, discard: true })
+})
+
 /** Makes a node, and all below it, present in `to`. What `from` gives is verified on the way, as reads are. */
 export const copyTree = Effect.fn("castore.copyTree")(function* (
   root: Node,
@@ -65,16 +104,10 @@ export const copyTree = Effect.fn("castore.copyTree")(function* (
   if (options.trusting && root._tag === "Directory" && Option.isSome(yield* to.directories.get(root.digest))) return
   const all = yield* Effect.provideService(loadDirectories(root), DirectoryService, from.directories)
   const directories = options.trusting && root._tag === "Directory" ? yield* lacking(root.digest, all, to) : all
-  const files = new Set<Digest.Digest>(root._tag === "File" ? [root.digest] : [])
-  for (const { entries } of directories.values()) for (const { node } of entries) if (node._tag === "File") files.add(node.digest)
-  yield* Effect.forEach(
-    files,
-    Effect.fnUntraced(function* (digest) {
-      if (yield* to.blobs.has(digest)) return
-      yield* to.blobs.putStream(from.blobs.read(digest))
-    }),
-    { concurrency: blobsUnderWay, discard: true }
-  )
+  const files = new Map<Digest.Digest, number>(root._tag === "File" ? [[root.digest, root.size]] : [])
+  for (const { entries } of directories.values())
+    for (const { node } of entries) if (node._tag === "File") files.set(node.digest, node.size)
+  yield* copyBlobs(files, from.blobs, to.blobs)
   const ordered: Array<Directory> = []
   const entered = new Set<Digest.Digest>()
   const visit = (digest: Digest.Digest) => {

@@ -24,6 +24,8 @@ export class BlobService extends Context.Service<
   BlobService,
   {
     has(digest: Digest): Effect.Effect<boolean, CastoreError>
+    /** Those that are not there, for services where asking for many at a time is cheaper than one by one. */
+    missing?(digests: ReadonlyArray<Digest>): Effect.Effect<ReadonlyArray<Digest>, CastoreError>
     /** The whole blob in memory. For blobs known to be small; others go through `read`. */
     get(digest: Digest): Effect.Effect<Option.Option<Uint8Array>, CastoreError>
     /** Several small blobs in one go, in the order asked for. */

@@ -2,7 +2,7 @@
  * Blobs of another process: the client of `snix.castore.v1.BlobService`.
  *
  * The protocol has neither ranges nor batches: a range reads the whole blob, once to verify it and keep the range, or, where the range is large, a second time to
- * give it. Listing asks for an addition of yix, which other servers do not have.
+ * give it. Listing, and taking and looking for many at a time, are additions of yix; on servers without them blobs go one by one.
  */
 import { create } from "@bufbuild/protobuf"
 import * as Effect from "effect/Effect"
@@ -10,11 +10,12 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { BlobChunkSchema, BlobService as Service } from "../../wire/gen/snix/castore/v1/rpc_blobstore_pb.ts"
+import { BlobBatchSchema, BlobBatchService, BlobDigestsSchema } from "../../wire/gen/yix/castore/v1/batch_pb.ts"
 import { ListingService } from "../../wire/gen/yix/castore/v1/listing_pb.ts"
 import type { BadGrpcAddress } from "../../wire/grpc/Address.ts"
 import { type Channel, open } from "../../wire/grpc/Channel.ts"
 import { rpc } from "../../wire/grpc/Rpc.ts"
-import type { RpcFailed } from "../../wire/grpc/RpcError.ts"
+import { code, type RpcFailed } from "../../wire/grpc/RpcError.ts"
 import { type CastoreError, CorruptData, MissingData } from "../CastoreError.ts"
 import * as Digest from "../Digest.ts"
 import { answered, fromFailure, isUnknown } from "../GrpcFaults.ts"
@@ -23,6 +24,8 @@ import { BlobService, type StoredBlob } from "./BlobService.ts"
 const stat = rpc(Service.method.stat)
 const readBlob = rpc(Service.method.read)
 const putBlob = rpc(Service.method.put)
+const findMissing = rpc(BlobBatchService.method.findMissing)
+const putBatch = rpc(BlobBatchService.method.put)
 const listBlobs = rpc(ListingService.method.listBlobs)
 
 /** Bytes sent in a message. */
@@ -31,6 +34,13 @@ export const pieceSize = 256 * 1024
 const keptRange = 8 << 20
 /** Calls under way at a time for one request. */
 const concurrency = 16
+/** Bytes and blobs of one batch; larger blobs are sent alone. */
+const batchSize = 2 << 20
+const batchCount = 1024
+/** Digests looked for by one call. */
+const lookupCount = 16_384
+/** Batches under way at a time. */
+const batchesUnderWay = 4
 
 /** Cut into pieces that fit a message. */
 export const cut = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
@@ -49,6 +59,24 @@ const join = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
     at += piece.length
   }
   return whole
+}
+
+/** Cut into groups of at most `count` that are together, by `sizeOf`, at most `batchSize`, unless one alone is more. */
+const groups = <A>(all: ReadonlyArray<A>, count: number, sizeOf: (item: A) => number): ReadonlyArray<ReadonlyArray<A>> => {
+  const found: Array<Array<A>> = []
+  let size = 0
+  for (const item of all) {
+    const own = sizeOf(item)
+    const last = found[found.length - 1]
+    if (last === undefined || last.length >= count || size + own > batchSize) {
+      found.push([item])
+      size = own
+    } else {
+      last.push(item)
+      size += own
+    }
+  }
+  return found
 }
 
 /** Blobs over a channel. */
@@ -143,20 +171,85 @@ export const make = (channel: Channel): BlobService["Service"] => {
       )
     })
 
+  const has = (digest: Digest.Digest): Effect.Effect<boolean, CastoreError> =>
+    digest === Digest.empty
+      ? Effect.succeed(true)
+      : channel.unary(stat, { ...emptyStat, digest: Digest.toBytes(digest) }).pipe(
+          Effect.as(true),
+          Effect.catch((error) => (isUnknown(error) ? Effect.succeed(false) : Effect.fail(fromFailure("look for a blob")(error))))
+        )
+
+  /** Whether the server takes batches; unknown before the first. */
+  let batches: boolean | undefined
+
+  /** Answers by `whole` where the server takes batches, else by `single`. */
+  const batched = <A>(whole: Effect.Effect<A, RpcFailed | CastoreError>, single: Effect.Effect<A, CastoreError>, operation: string) =>
+    Effect.suspend((): Effect.Effect<A, CastoreError> => {
+      if (batches === false) return single
+      return whole.pipe(
+        Effect.tap(() => Effect.sync(() => void (batches = true))),
+        Effect.catch((error) => {
+          if (error._tag !== "RpcFailed") return Effect.fail(error)
+          if (error.code !== code.unimplemented || batches === true) return Effect.fail(fromFailure(operation)(error))
+          batches = false
+          return single
+        })
+      )
+    })
+
+  const missing = (digests: ReadonlyArray<Digest.Digest>): Effect.Effect<ReadonlyArray<Digest.Digest>, CastoreError> => {
+    const lookUp = (part: ReadonlyArray<Digest.Digest>) =>
+      Effect.flatMap(channel.unary(findMissing, create(BlobDigestsSchema, { digests: part.map(Digest.toBytes) })), (answer) =>
+        answered(channel, "look for blobs", () => {
+          const absent = new Set(answer.digests.map(Digest.fromBytes))
+          return part.filter((digest) => absent.has(digest))
+        })
+      )
+    const whole = Effect.forEach(
+      groups(digests, lookupCount, () => 0),
+      lookUp,
+      { concurrency: batchesUnderWay }
+    )
+    const single = Effect.forEach(digests, (digest) => Effect.map(has(digest), (there) => (there ? [] : [digest])), { concurrency })
+    return Effect.map(batched(whole, single, "look for blobs"), (parts) => parts.flat())
+  }
+
+  const putAlone = (bytes: Uint8Array) => Effect.map(putStream(Stream.succeed(bytes)), ({ digest }) => digest)
+
+  const putTogether = (blobs: ReadonlyArray<Uint8Array>) => {
+    const expected = blobs.map(Digest.ofBytes)
+    const whole = Effect.flatMap(channel.unary(putBatch, create(BlobBatchSchema, { blobs: [...blobs] })), (answer) =>
+      Effect.flatMap(
+        answered(channel, "store blobs", () => answer.digests.map(Digest.fromBytes)),
+        (stored) => {
+          const wrong = expected.findIndex((digest, index) => stored[index] !== digest)
+          if (wrong === -1) return Effect.succeed<ReadonlyArray<Digest.Digest>>(expected)
+          const told = stored[wrong] === undefined ? "nothing" : Digest.toText(stored[wrong])
+          return Effect.fail(new CorruptData({ store, digest: Digest.toText(expected[wrong]!), detail: `the server stored it as ${told}` }))
+        }
+      )
+    )
+    return batched(whole, Effect.forEach(blobs, putAlone, { concurrency }), "store blobs")
+  }
+
+  const putMany = (blobs: ReadonlyArray<Uint8Array>): Effect.Effect<ReadonlyArray<Digest.Digest>, CastoreError> =>
+    Effect.map(
+      Effect.forEach(
+        groups(blobs, batchCount, (bytes) => bytes.length),
+        (group) => (group.length === 1 ? Effect.map(putAlone(group[0]!), (digest) => [digest]) : putTogether(group)),
+        { concurrency: batchesUnderWay }
+      ),
+      (parts) => parts.flat()
+    )
+
   return BlobService.of({
-    has: (digest) =>
-      digest === Digest.empty
-        ? Effect.succeed(true)
-        : channel.unary(stat, { ...emptyStat, digest: Digest.toBytes(digest) }).pipe(
-            Effect.as(true),
-            Effect.catch((error) => (isUnknown(error) ? Effect.succeed(false) : Effect.fail(fromFailure("look for a blob")(error))))
-          ),
+    has,
+    missing,
     get,
     getMany: (digests) => Effect.forEach(digests, get, { concurrency }),
     read: (digest, range) =>
       (range?.offset ?? 0) === 0 && range?.length === undefined ? verified(digest) : ranged(digest, range?.offset ?? 0, range?.length),
-    putMany: (blobs) =>
-      Effect.forEach(blobs, (bytes) => Effect.map(putStream(Stream.succeed(bytes)), ({ digest }) => digest), { concurrency }),
+    putMany,
     putStream,
     list: () =>
       channel.serverStream(listBlobs, create(ListingService.method.listBlobs.input)).pipe(

@@ -1,5 +1,5 @@
 /**
- * Blobs over gRPC: `snix.castore.v1.BlobService`, and listing as an addition of yix.
+ * Blobs over gRPC: `snix.castore.v1.BlobService`, and listing and batches as additions of yix.
  *
  * No finer split of a blob is known here, so `Stat` sends no chunks; it sends no bao either.
  */
@@ -16,10 +16,14 @@ import {
   PutBlobResponseSchema,
   StatBlobResponseSchema
 } from "../../wire/gen/snix/castore/v1/rpc_blobstore_pb.ts"
+import { BlobBatchService, BlobDigestsSchema } from "../../wire/gen/yix/castore/v1/batch_pb.ts"
 import { ListedDigestsSchema, ListingService } from "../../wire/gen/yix/castore/v1/listing_pb.ts"
 import { rpc } from "../../wire/grpc/Rpc.ts"
 import { RpcFault } from "../../wire/grpc/RpcError.ts"
 import { clientStream, type Handler, serverStream, unary } from "../../wire/grpc/Server.ts"
+
+/** Blobs looked for at a time, for one call. */
+const lookupsUnderWay = 16
 
 /** The blob, or NOT_FOUND, before anything of it is sent. */
 const known = (bytes: Uint8Array) =>
@@ -42,6 +46,20 @@ export const blobHandlers: ReadonlyArray<Handler<BlobService>> = [
     Effect.flatMap(BlobService, (blobs) => blobs.putStream(Stream.map(requests, ({ data }) => data))).pipe(
       Effect.mapError((error) => (error instanceof RpcFault ? error : toFault(error))),
       Effect.map(({ digest }) => create(PutBlobResponseSchema, { digest: Digest.toBytes(digest) }))
+    )
+  ),
+  unary(rpc(BlobBatchService.method.findMissing), ({ digests }) =>
+    Effect.gen(function* () {
+      const asked = yield* checked(() => digests.map(Digest.fromBytes))
+      const blobs = yield* BlobService
+      const there = yield* Effect.forEach(asked, (digest) => Effect.mapError(blobs.has(digest), toFault), { concurrency: lookupsUnderWay })
+      return create(BlobDigestsSchema, { digests: digests.filter((_, index) => !there[index]) })
+    })
+  ),
+  unary(rpc(BlobBatchService.method.put), (batch) =>
+    Effect.flatMap(BlobService, (blobs) => blobs.putMany(batch.blobs)).pipe(
+      Effect.mapError(toFault),
+      Effect.map((digests) => create(BlobDigestsSchema, { digests: digests.map(Digest.toBytes) }))
     )
   ),
   serverStream(rpc(ListingService.method.listBlobs), () =>

@@ -19,6 +19,7 @@ import { file_snix_castore_v1_rpc_directory } from "../../wire/gen/snix/castore/
 import { file_snix_store_v1_rpc_pathinfo } from "../../wire/gen/snix/store/v1/rpc_pathinfo_pb.ts"
 import { file_tvix_build_v1_rpc_build } from "../../wire/gen/tvix/build/v1/rpc_build_pb.ts"
 import { file_yix_build_v1_build } from "../../wire/gen/yix/build/v1/build_pb.ts"
+import { file_yix_castore_v1_batch } from "../../wire/gen/yix/castore/v1/batch_pb.ts"
 import { file_yix_castore_v1_listing } from "../../wire/gen/yix/castore/v1/listing_pb.ts"
 import { rpc } from "../../wire/grpc/Rpc.ts"
 import { code } from "../../wire/grpc/RpcError.ts"
@@ -92,6 +93,7 @@ const served: ReadonlyArray<DescFile> = [
   file_snix_store_v1_rpc_pathinfo,
   file_tvix_build_v1_rpc_build,
   file_yix_build_v1_build,
+  file_yix_castore_v1_batch,
   file_yix_castore_v1_listing
 ]
 

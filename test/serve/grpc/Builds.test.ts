@@ -56,6 +56,7 @@ const side = (): Side => {
     puts,
     blobs: {
       ...blobs,
+      putMany: (all) => Effect.tap(blobs.putMany(all), (digests) => Effect.sync(() => void puts.push(...digests))),
       putStream: (bytes) => Effect.tap(blobs.putStream(bytes), ({ digest }) => Effect.sync(() => void puts.push(digest)))
     },
     directories: {
@@ -123,7 +124,7 @@ const until = (what: string, holds: () => boolean) =>
 describe("a builder over gRPC", () => {
   it.live("is sent what its castore lacks and nothing twice, also by builds at the same time", () =>
     Effect.gen(function* () {
-      const { far, near, builder } = yield* over((far) => () => Effect.orDie(Effect.map(file(far, "built"), (node) => [output(node)])))
+      const { far, near, builder } = yield* over(() => () => Effect.succeed([output({ _tag: "Symlink", target: "built" })]))
       const [one, two] = [yield* file(near, "one"), yield* file(near, "two")]
       const inner = yield* directory(near, { name: "one", node: one })
       const tree = yield* directory(near, { name: "inner", node: inner }, { name: "two", node: two })

@@ -384,6 +384,7 @@ describe("a foreign client of the reflection services", () => {
           ...["snix", "tvix", "yix"].map((name) => `${name}.build.v1.BuildService`),
           ...["v1", "v1alpha"].map((name) => `grpc.reflection.${name}.ServerReflection`),
           "grpc.health.v1.Health",
+          "yix.castore.v1.BlobBatchService",
           "yix.castore.v1.ListingService"
         ]
         assert.deepStrictEqual([...services].sort(), expected.sort())
