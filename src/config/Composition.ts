@@ -232,6 +232,8 @@ export const parse = Effect.fnUntraced(function* (
 /** The composition as TOML, with everything that was left to defaults. */
 export const toToml = ({ instances }: Composition): string =>
   [...instances]
-    .map(([id, { type, keys }]) => `[${id}]\n${stringify({ type, ...keys })}`)
-    .map((table) => table.trimEnd())
+    .map(([id, { type, keys }]) => {
+      const [kind, name] = id.split(".") as [string, string]
+      return stringify({ [kind]: { [name]: { type, ...keys } } }).trim()
+    })
     .join("\n\n") + "\n"

@@ -5,12 +5,16 @@ import { type Composition, idOf, type InstanceId } from "./Composition.ts"
 import type { Instance } from "./Driver.ts"
 import { rootName } from "./Kinds.ts"
 
-/** A user name and password in an address are nobody else's business. */
+/** A user name and password in an address are nobody else's business; nor are the values of tables, which may be keys of services. */
 const withoutSecrets = (text: string): string => text.replace(/(:\/\/)[^/@\s]*@/g, "$1…@")
 
 const valueText = (value: unknown): string =>
   withoutSecrets(
-    Array.isArray(value) ? value.map((item) => String(item)).join(", ") : typeof value === "object" ? JSON.stringify(value) : String(value)
+    Array.isArray(value)
+      ? value.map((item) => String(item)).join(", ")
+      : typeof value === "object"
+        ? Object.keys(value as object).join(", ")
+        : String(value)
   )
 
 /** Headers may hold keys to other houses: only their names are told. */

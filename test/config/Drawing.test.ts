@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { parse } from "../../src/config/Composition.ts"
+import { parse, toToml } from "../../src/config/Composition.ts"
 import { drawSvg, drawText } from "../../src/config/Drawing.ts"
 import { standardDrivers } from "../../src/config/Drivers.ts"
 
@@ -12,6 +12,57 @@ const everything =
   '[pathinfoservices.root]\ntype = "negative"\ninner = "signed"\n[pathinfoservices.signed]\ntype = "keyfile-signing"\ninner = "both"\nkeyfile = "key"\n' +
   '[pathinfoservices.both]\ntype = "cache"\nnear = "recent"\nfar = "nixos"\nwrite = "near"\n[pathinfoservices.recent]\ntype = "lru"\ncapacity = 10\n' +
   '[pathinfoservices.nixos]\ntype = "nix"\nbase_url = "https://cache.nixos.org"\nblob_service = "disk"\n'
+
+const ofStores = ["blobservices", "directoryservices", "pathinfoservices"]
+/** Every type, each in a table of its own: kind, type, keys. */
+const types: ReadonlyArray<readonly [kind: string, type: string, keys: string]> = [
+  ...ofStores.flatMap((kind) => [
+    [kind, "memory", ""] as const,
+    [kind, "local", 'path = "store"'] as const,
+    [kind, "grpc", 'url = "grpc+unix:/run/yix.sock"'] as const,
+    [kind, "cache", 'near = "memory"\nfar = "combined"'] as const,
+    [kind, "combined", 'near = "local"\nfar = "&readonly"\nwrite = "near"'] as const,
+    [kind, "readonly", 'inner = "grpc"'] as const
+  ]),
+  ["pathinfoservices", "lru", "capacity = 10"],
+  ["pathinfoservices", "negative", 'inner = "nix"\nttl = 60'],
+  ["pathinfoservices", "keyfile-signing", 'inner = "lru"\nkeyfile = "secret"'],
+  ["pathinfoservices", "nix", 'base_url = "https://cache.nixos.org"\nblob_service = "memory"'],
+  ["fetchers", "http", "retries = 1"],
+  ["fetchers", "mirror", 'mirrors = ["https://a.example", "https://b.example"]'],
+  ["fetchers", "file", 'roots = ["a", "b"]'],
+  ["fetchers", "recorded", 'inner = "combined"\ndirectory = "recordings"\nmode = "replay"'],
+  ["fetchers", "combined", 'near = "file"\nfar = "mirror"'],
+  ["builders", "sandbox", "slots = 2"],
+  ["builders", "oci", ""],
+  ["builders", "grpc", 'url = "grpc+http://builder.example:8000"\nblob_service = "grpc"'],
+  ["tracers", "otlp", 'endpoint = "http://collector.example:4318"\nheaders = { "x-key" = "confidential" }'],
+  ["tracers", "file", 'path = "trace.json"'],
+  ["tracers", "otel-sdk", 'module = "./tracing.ts"'],
+  ["tracers", "combined", 'tracers = ["otlp", "&file", "otel-sdk"]']
+]
+const ofEveryType =
+  types.map(([kind, type, keys]) => `[${kind}.${type}]\ntype = "${type}"\n${keys}\n`).join("") +
+  ofStores.map((kind) => `[${kind}.root]\ntype = "cache"\nnear = "memory"\nfar = "local"\n`).join("") +
+  '[fetchers.root]\ntype = "http"\n[builders.root]\ntype = "sandbox"\n[tracers.root]\ntype = "file"\npath = "t"\n'
+
+describe("every type", () => {
+  it.effect("is checked, shown so that it reads back as the same, and drawn in text and SVG", () =>
+    Effect.gen(function* () {
+      const composition = yield* read(ofEveryType)
+      assert.strictEqual(composition.instances.size, types.length + 6)
+      const shown = toToml(composition)
+      assert.strictEqual(toToml(yield* read(shown)), shown)
+      const [text, svg] = [drawText(composition).join("\n"), drawSvg(composition)]
+      for (const [kind, type] of types) {
+        assert.include(text, `${kind}.${type} (${type})`)
+        assert.include(svg, `>${kind}.${type}</text>`)
+      }
+      assert.include(text, "headers=x-key")
+      assert.notInclude(text + svg, "confidential")
+    })
+  )
+})
 
 describe("a drawing", () => {
   it.effect("in text shows who uses whom, across kinds, and no password", () =>

@@ -50,7 +50,7 @@ export class CacheRefused extends Schema.TaggedError<CacheRefused>()("CacheRefus
   override get message(): string {
     switch (this.reason) {
       case "unsigned":
-        return `'${this.path}' is not signed by a trusted key (${this.detail}); trust its signer with --trusted-public-key NAME:KEY, if you know it`
+        return `'${this.path}' is not signed by a trusted key (${this.detail}); trust its signer with --trusted-public-key NAME:KEY, or among the public_keys in yix.toml, if you know it`
       case "narinfo":
         return `its narinfo of '${this.path}' cannot be used: ${this.detail}`
       case "nar":
