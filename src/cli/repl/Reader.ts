@@ -75,6 +75,8 @@ export const terminalReader = (output: NodeJS.WriteStream, { history, complete }
     output.write("^C\n")
     give({ _tag: "Cleared" })
   })
+  // The editor has paused itself after Ctrl-Z.
+  editor.on("SIGCONT", () => editor.prompt(true))
   editor.on("close", () => {
     if (!ended) output.write("\n")
     ended = true
