@@ -17,14 +17,10 @@ const valueText = (value: unknown): string =>
         : String(value)
   )
 
-/** Headers may hold keys to other houses: only their names are told. */
-const shown = (key: string, value: unknown): string =>
-  key === "headers" && typeof value === "object" && value !== null ? Object.keys(value).join(", ") : valueText(value)
-
 /** The keys that are not references, as `key=value`. */
 const keysOf = ({ keys, references }: Instance): ReadonlyArray<string> => {
   const referring = new Set(references.map(({ key }) => key))
-  return Object.entries(keys).flatMap(([key, value]) => (referring.has(key) || value === undefined ? [] : [`${key}=${shown(key, value)}`]))
+  return Object.entries(keys).flatMap(([key, value]) => (referring.has(key) || value === undefined ? [] : [`${key}=${valueText(value)}`]))
 }
 
 /** Where trees begin: the roots, and what no other instance refers to. */
