@@ -28,6 +28,7 @@ import * as Http from "../../src/wire/Http.ts"
 import { archive, type Member, pax } from "../castore/TarMaker.ts"
 import { zip, type ZipFile } from "../castore/ZipMaker.ts"
 import { serve, serveContent, someBytes } from "../wire/LoopbackServer.ts"
+import { narOfFile as narOf } from "./fetcher.contract.ts"
 
 const store = Layer.mergeAll(Blobs.layer, Directories.layer)
 
@@ -53,21 +54,6 @@ const fromMemory = (url: string, bytes: Uint8Array, options?: Partial<LocalFetch
 
 const urlFetch = (url: string, hash?: NixHash, name = "file"): Fetch => ({ _tag: "Url", url, name, hash })
 const tarball = (url: string, hash?: NixHash): Fetch => ({ _tag: "Tarball", url, name: "source", hash })
-
-/** A NAR of one file. */
-const narOf = (contents: Uint8Array, executable: boolean): Buffer => {
-  const framed = (bytes: Uint8Array | string): Buffer => {
-    const data = Buffer.from(bytes as string)
-    const length = Buffer.alloc(8)
-    length.writeBigUInt64LE(BigInt(data.length))
-    return Buffer.concat([length, data, Buffer.alloc(-data.length & 7)])
-  }
-  return Buffer.concat(
-    ["nix-archive-1", "(", "type", "regular", ...(executable ? ["executable", ""] : []), "contents", contents, ")"].map((part) =>
-      framed(part)
-    )
-  )
-}
 
 describe("fetching one file", () => {
   for (const algorithm of ["md5", "sha1", "sha256", "sha512"] as const satisfies ReadonlyArray<NixHashAlgorithm>) {
