@@ -9,45 +9,40 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import { Builder } from "../build/Builder.ts"
 import { MissingData } from "../castore/CastoreError.ts"
 import { BlobService } from "../castore/blob/BlobService.ts"
-import { isSourceError } from "../castore/ingest/SourceError.ts"
 import { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import { type ContextElement, type FarRequest, requestKey } from "../eval/IoRequest.ts"
 import { type Fetch, fetchKey, fromDerivation, storePathOf } from "../fetch/Fetch.ts"
 import { exitCodeOf } from "../fetch/FetchError.ts"
 import { type Fetched, Fetcher } from "../fetch/Fetcher.ts"
-import { type ByteString, fromBytes, toBytes, toUnicode } from "../nix/Bytes.ts"
+import { type ByteString, fromBytes, toUnicode } from "../nix/Bytes.ts"
 import { type Derivation, outputNames } from "../nix/Derivation.ts"
-import { hash } from "../nix/Crypto.ts"
 import { printHash } from "../nix/Hash.ts"
-import { isDerivationPath, makeFixedOutput, makeText, nameOf, type StorePath } from "../nix/StorePath.ts"
-import * as Add from "../store/Add.ts"
+import { isDerivationPath, nameOf, type StorePath } from "../nix/StorePath.ts"
 import { type LeaseHolder, Leases } from "../store/Leases.ts"
 import type { PathInfo } from "../store/PathInfo.ts"
 import { PathInfoService } from "../store/PathInfoService.ts"
 import { EventSink } from "../wire/Events.ts"
+import { makeAdditions } from "./Additions.ts"
 import { announced, planned } from "./Announce.ts"
 import { buildDerivation, type BuildServices } from "./BuildDerivation.ts"
 import { BuildLogs } from "./BuildLogs.ts"
 import { fetchInput } from "./FetchInput.ts"
 import { InputMemory } from "./InputMemory.ts"
 import { Known } from "./Known.ts"
+import { type Need, rootsOf, severalFailures, together } from "./Needs.ts"
 import * as Presence from "./Presence.ts"
 import {
   DependencyFailed,
   DerivationFailed,
   FetchFailure,
-  HashMismatch,
   isRealiseError,
   NotDeterministic,
   PathUnavailable,
-  RealiseFailed,
   type RealiseError,
-  SourceUnreadable,
   storeFailure
 } from "./RealiseError.ts"
 import { type Realised, Realiser, RealiseOptions, type Target } from "./Realiser.ts"
@@ -56,49 +51,6 @@ import { makeSubstitute, Substituters } from "./Substituters.ts"
 
 /** Paths of one derivation's outputs by name. */
 type Outputs = ReadonlyMap<ByteString, PathInfo>
-
-type AddSource = Extract<FarRequest, { readonly _tag: "AddSource" }>
-
-/** One thing that something else needs: `what` names it in messages. */
-interface Need<A> {
-  readonly what: string
-  readonly work: Effect.Effect<A, RealiseError>
-}
-
-/** Sources read at the same time: they share one disk and one thread. */
-const sourcesAtOnce = 4
-
-const rootsOf = (error: RealiseError): ReadonlyArray<RealiseError> =>
-  error._tag === "DependencyFailed"
-    ? (error.roots as ReadonlyArray<RealiseError>)
-    : error._tag === "RealiseFailed"
-      ? (error.failures as ReadonlyArray<RealiseError>).flatMap(rootsOf)
-      : [error]
-
-/**
- * All needs at once. Without `keepGoing` the first failure ends the others; with it they all come to their end. `failed` makes the error of the failures.
- */
-const together = <A>(
-  needs: ReadonlyArray<Need<A>>,
-  failed: (failures: ReadonlyArray<{ readonly what: string; readonly error: RealiseError }>) => RealiseError
-): Effect.Effect<ReadonlyArray<A>, RealiseError> =>
-  Effect.flatMap(RealiseOptions, ({ keepGoing }) =>
-    keepGoing
-      ? Effect.flatMap(
-          Effect.forEach(needs, (need) => Effect.result(need.work), { concurrency: "unbounded" }),
-          (results) => {
-            const failures = results.flatMap((result, i) =>
-              Result.isFailure(result) ? [{ what: needs[i]!.what, error: result.failure }] : []
-            )
-            return failures.length > 0
-              ? Effect.fail(failed(failures))
-              : Effect.succeed(results.flatMap((result) => (Result.isSuccess(result) ? [result.success] : [])))
-          }
-        )
-      : Effect.forEach(needs, (need) => Effect.mapError(need.work, (error) => failed([{ what: need.what, error }])), {
-          concurrency: "unbounded"
-        })
-  )
 
 const make = Effect.gen(function* () {
   const pathInfos = yield* PathInfoService
@@ -114,7 +66,6 @@ const make = Effect.gen(function* () {
     Context.add(BuildLogs, yield* BuildLogs)
   )
   const slots = yield* Semaphore.make((yield* RealiseOptions).maxJobs)
-  const readers = yield* Semaphore.make(sourcesAtOnce)
   const sharing = Sharing.make<RealiseError>()
   const known = new Known()
   const substitute = makeSubstitute()
@@ -359,43 +310,7 @@ const make = Effect.gen(function* () {
     return fetch === undefined ? undefined : { output, path, fetch }
   })
 
-  /** Stores a text. What it refers to is made present first. */
-  const addText = (name: ByteString, contents: ByteString, references: Iterable<StorePath>): Effect.Effect<PathInfo, RealiseError> =>
-    Effect.gen(function* () {
-      const sorted = [...new Set(references)].sort()
-      const bytes = toBytes(contents)
-      const present = yield* lookup(makeText(name, hash("sha256", bytes), sorted))
-      if (Option.isSome(present)) return present.value
-      yield* together(
-        sorted.map((reference) => ({ what: reference, work: needPath(reference) })),
-        severalFailures
-      )
-      return yield* Effect.mapError(Effect.provideContext(Add.addText(name, bytes, sorted), services), storeFailure)
-    })
-
-  /** Copies a source into the store. Read even where a path of that content is there, since only reading tells; not where a hash is declared. */
-  const addSource = (request: AddSource): Effect.Effect<PathInfo, RealiseError> =>
-    Effect.gen(function* () {
-      const { name, accepted, expected } = request
-      const method = request.recursive ? "recursive" : "flat"
-      const present = expected === undefined ? Option.none<PathInfo>() : yield* lookup(makeFixedOutput(name, method, expected))
-      if (Option.isSome(present)) return present.value
-      const path = toUnicode(request.path)
-      const adding = Add.addPath(name, request.path, { accepted, method, algorithm: expected?.algorithm, expected }).pipe(
-        Effect.provideContext(services),
-        Effect.mapError((error) =>
-          error._tag === "AddedHashMismatch"
-            ? new HashMismatch({ what: path, expected: error.expected, actual: error.actual })
-            : isSourceError(error)
-              ? new SourceUnreadable({ path, detail: error.message })
-              : storeFailure(error)
-        )
-      )
-      return yield* Semaphore.withPermit(
-        readers,
-        announced("add-source", name, undefined, () => adding)
-      )
-    })
+  const { addText, addSource } = makeAdditions({ services, lookup, needPath })
 
   /** Writes the `.drv` file after those of its inputs. */
   const writeDerivation = (drvPath: StorePath): Effect.Effect<PathInfo, RealiseError> =>
@@ -522,13 +437,6 @@ const make = Effect.gen(function* () {
     writeDerivation: (drvPath) => Sharing.withinRun(writeDerivation(drvPath))
   } satisfies Realiser["Service"]
 })
-
-const severalFailures = (failures: ReadonlyArray<{ readonly error: RealiseError }>): RealiseError =>
-  failures.length === 1
-    ? failures[0]!.error
-    : new RealiseFailed({
-        failures: [...new Set(failures.flatMap(({ error }) => (error._tag === "RealiseFailed" ? error.failures : [error])))]
-      })
 
 const narHashText = (digest: Uint8Array) => printHash({ algorithm: "sha256", digest }, "sri")
 
