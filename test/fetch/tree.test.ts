@@ -3,7 +3,6 @@
  * the same repositories.
  */
 import "../castore/crypto.ts"
-import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
@@ -25,27 +24,13 @@ import { printHash } from "../../src/nix/Hash.ts"
 import { type Event, EventSink } from "../../src/wire/Events.ts"
 import { archive } from "../castore/TarMaker.ts"
 import { zip } from "../castore/ZipMaker.ts"
+import { gitIn } from "./Repositories.ts"
 
 const scratch = fs.mkdtempSync(path.join(tmpdir(), "yix-tree-"))
 const at = (...names: ReadonlyArray<string>): string => path.join(scratch, ...names)
 afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }))
 
-const git = (directory: string, ...args: ReadonlyArray<string>): string =>
-  execFileSync("git", ["-C", directory, "-c", "protocol.file.allow=always", ...args], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: process.env["PATH"],
-      HOME: scratch,
-      GIT_CONFIG_NOSYSTEM: "1",
-      GIT_AUTHOR_NAME: "a",
-      GIT_AUTHOR_EMAIL: "a@b",
-      GIT_COMMITTER_NAME: "a",
-      GIT_COMMITTER_EMAIL: "a@b",
-      GIT_AUTHOR_DATE: "2020-01-02T03:04:05Z",
-      GIT_COMMITTER_DATE: "2020-01-02T03:04:05Z"
-    }
-  }).trim()
+const git = gitIn(scratch)
 
 const repository = (name: string, files: Readonly<Record<string, string>>): string => {
   const directory = at(name)

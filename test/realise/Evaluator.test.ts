@@ -10,29 +10,14 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import type { EvaluationJob } from "../../src/realise/Evaluation.ts"
 import { Evaluator } from "../../src/realise/Evaluation.ts"
+import { expression, job as makeJob } from "../../src/realise/Jobs.ts"
 import * as EvaluatorHost from "../../src/realise/EvaluatorHost.ts"
 import * as EvaluatorInThread from "../../src/realise/EvaluatorInThread.ts"
 import type { FakeBuild } from "./world.ts"
 import { nameOfRequest, world } from "./world.ts"
 
-const job = (text: string, more: Partial<EvaluationJob> = {}): EvaluationJob => ({
-  source: { _tag: "Expression", text, directory: "/" },
-  attrPaths: [],
-  args: [],
-  mode: { kind: "print", strict: true, format: "nix" },
-  searchPath: [],
-  pure: false,
-  restrict: false,
-  allowedUris: [],
-  readOnly: false,
-  allowImportFromDerivation: true,
-  system: "x86_64-linux",
-  maxCallDepth: 10_000,
-  features: [],
-  showTrace: false,
-  color: false,
-  ...more
-})
+const job = (text: string, more: Partial<EvaluationJob> = {}): EvaluationJob =>
+  makeJob(expression(text, "/"), { kind: "print", strict: true, format: "nix" }, { system: "x86_64-linux", ...more })
 
 const prelude = `let drv = name: more: derivation ({ inherit name; system = "x86_64-linux"; builder = "/bin/sh"; } // more); read = name: builtins.readFile (drv name { }); in `
 

@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 import { Evaluator } from "../../src/realise/Evaluation.ts"
+import { file, job } from "../../src/realise/Jobs.ts"
 import * as EvaluatorHost from "../../src/realise/EvaluatorHost.ts"
 import * as EvaluatorInThread from "../../src/realise/EvaluatorInThread.ts"
 import { FileTimes } from "../../src/realise/FileTimes.ts"
@@ -74,23 +75,8 @@ for (const [name, evaluator, attempts] of [
   describe(`the evaluator ${name}`, () => {
     const evaluate = (attr: string) =>
       Effect.gen(function* () {
-        return yield* (yield* Evaluator).run({
-          source: { _tag: "File", path: directory },
-          attrPaths: [attr],
-          args: [],
-          mode: { kind: "print", strict: true, format: "nix" },
-          searchPath: [],
-          pure: false,
-          restrict: false,
-          allowedUris: [],
-          readOnly: false,
-          allowImportFromDerivation: true,
-          system: "x86_64-linux",
-          maxCallDepth: 10_000,
-          features: [],
-          showTrace: false,
-          color: false
-        })
+        const mode = { kind: "print", strict: true, format: "nix" } as const
+        return yield* (yield* Evaluator).run(job(file(directory), mode, { attrPaths: [attr] }))
       }).pipe(Effect.provide(evaluator.pipe(Layer.provideMerge(world({ build: () => Effect.succeed(["text"]) }))), { local: true }))
 
     it.live("gives a span for each file to a tracer that somebody provided", () =>

@@ -2,7 +2,6 @@
  * `fetchTree`, `fetchGit` and `getFlake` through evaluator, realiser and fetcher, over repositories made here. Expected values are those of Nix 2.34.8 for the same trees; where a
  * lock file is needed, it is as Nix writes it.
  */
-import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
@@ -15,10 +14,12 @@ import * as Transfer from "../../src/fetch/Transfer.ts"
 import * as BuildLogs from "../../src/realise/BuildLogs.ts"
 import { type EvaluationJob, Evaluator } from "../../src/realise/Evaluation.ts"
 import * as EvaluatorInThread from "../../src/realise/EvaluatorInThread.ts"
+import { expression, job } from "../../src/realise/Jobs.ts"
 import * as Graph from "../../src/realise/Graph.ts"
 import * as InputMemory from "../../src/realise/InputMemory.ts"
 import { prepareNode } from "../../src/castore/crypto/Node.ts"
 import * as LocalStore from "../../src/store/LocalStore.ts"
+import { gitIn } from "../fetch/Repositories.ts"
 
 await prepareNode()
 
@@ -26,21 +27,7 @@ const scratch = fs.mkdtempSync(path.join(tmpdir(), "yix-flakes-"))
 const at = (...names: ReadonlyArray<string>): string => path.join(scratch, ...names)
 afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }))
 
-const git = (directory: string, ...args: ReadonlyArray<string>): string =>
-  execFileSync("git", ["-C", directory, ...args], {
-    encoding: "utf8",
-    env: {
-      PATH: process.env["PATH"],
-      HOME: scratch,
-      GIT_CONFIG_NOSYSTEM: "1",
-      GIT_AUTHOR_NAME: "a",
-      GIT_AUTHOR_EMAIL: "a@b",
-      GIT_COMMITTER_NAME: "a",
-      GIT_COMMITTER_EMAIL: "a@b",
-      GIT_AUTHOR_DATE: "2020-01-02T03:04:05Z",
-      GIT_COMMITTER_DATE: "2020-01-02T03:04:05Z"
-    }
-  }).trim()
+const git = gitIn(scratch)
 
 const write = (directory: string, files: Readonly<Record<string, string>>): void => {
   for (const [file, text] of Object.entries(files)) {
@@ -65,29 +52,16 @@ const world = Graph.layer.pipe(
   Layer.provideMerge(LocalStore.layerMemory)
 )
 
+const jobOf = (text: string, more: Partial<EvaluationJob> = {}): EvaluationJob =>
+  job(expression(text, "/"), { kind: "print", strict: true, format: "nix" }, more)
+
+const evaluator = EvaluatorInThread.layer.pipe(Layer.provideMerge(world))
+
 const evaluate = (text: string, more: Partial<EvaluationJob> = {}) =>
   Effect.gen(function* () {
-    const evaluator = yield* Evaluator
-    const result = yield* evaluator.run({
-      source: { _tag: "Expression", text, directory: "/" },
-      attrPaths: [],
-      args: [],
-      mode: { kind: "print", strict: true, format: "nix" },
-      searchPath: [],
-      pure: false,
-      restrict: false,
-      allowedUris: [],
-      readOnly: false,
-      allowImportFromDerivation: true,
-      system: "x86_64-linux",
-      maxCallDepth: 10_000,
-      features: [],
-      showTrace: false,
-      color: false,
-      ...more
-    })
+    const result = yield* (yield* Evaluator).run(jobOf(text, more))
     return result._tag === "Values" ? result.texts.join("\n") : ""
-  }).pipe(Effect.provide(EvaluatorInThread.layer.pipe(Layer.provideMerge(world))))
+  }).pipe(Effect.provide(evaluator))
 
 const refusal = (text: string, more: Partial<EvaluationJob> = {}) =>
   Effect.map(Effect.flip(evaluate(text, more)), (error) => error.rendered)
@@ -179,28 +153,12 @@ describe("fetching trees from an expression", () => {
       const rev = commit(passing)
       const text = `builtins.fetchGit { url = "${passing}"; rev = "${rev}"; }`
       yield* Effect.gen(function* () {
-        const evaluator = yield* Evaluator
-        const job = {
-          source: { _tag: "Expression" as const, text, directory: "/" },
-          attrPaths: [],
-          args: [],
-          mode: { kind: "print" as const, strict: true, format: "nix" as const },
-          searchPath: [],
-          pure: true,
-          restrict: false,
-          allowedUris: [],
-          readOnly: false,
-          allowImportFromDerivation: true,
-          system: "x86_64-linux",
-          maxCallDepth: 10_000,
-          features: [],
-          showTrace: false,
-          color: false
-        }
-        const first = yield* evaluator.run(job)
+        const service = yield* Evaluator
+        const locked = jobOf(text, { pure: true })
+        const first = yield* service.run(locked)
         fs.rmSync(passing, { recursive: true })
-        assert.deepStrictEqual(yield* evaluator.run(job), first)
-      }).pipe(Effect.provide(EvaluatorInThread.layer.pipe(Layer.provideMerge(world))))
+        assert.deepStrictEqual(yield* service.run(locked), first)
+      }).pipe(Effect.provide(evaluator))
     })
   )
 
