@@ -274,6 +274,6 @@ export const fromEntries = (entries: Iterable<readonly [SymbolId, Value, Positio
   )
 }
 
-/** A set of the same shape with other values. */
+/** A set of the same shape with other values, which nobody has written anywhere. */
 export const withValues = (set: AttributeSet, values: Array<Value>): AttributeSet =>
-  new AttributeSet(set.shape, values, set.positions, null, null)
+  new AttributeSet(set.shape, values, noPositions, null, null)

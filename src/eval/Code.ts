@@ -49,7 +49,8 @@ export class Code {
         for (let i = this.depth; i > 0; i--) frame = frame[0] as Env
         const value = frame[this.slot]
         if (value === undefined) return this.#untouched(frame, env)
-        return value instanceof Thunk && value.code === null ? (value.env as Value) : (value as Value)
+        if (value instanceof Thunk && value.code === null && !Array.isArray(value.env)) return value.env as Value
+        return value as Value
       }
       case Delay.Function:
         return new Lambda(this.payload as LambdaCode, env)

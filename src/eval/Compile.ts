@@ -89,7 +89,8 @@ const read = (frame: Env, slot: number, codes: Array<Code | undefined> | undefin
   if (value === undefined) value = frame[slot] = codes![slot]!.delay(frame)
   if (value instanceof Thunk) {
     value = value.code === null ? (value.env as Value) : forceAt(value, position)
-    frame[slot] = value
+    // A list keeps its thunk: printing tells lists apart by it.
+    if (!Array.isArray(value)) frame[slot] = value
   }
   return value
 }
@@ -138,7 +139,7 @@ const withVariable = (unit: Unit, node: number, symbol: SymbolId, scope: Scope |
         const value = set.at(slot)
         if (!(value instanceof Thunk)) return value
         const forced = forceAt(value, unit.position(node))
-        set.settle(slot, forced)
+        if (!Array.isArray(forced)) set.settle(slot, forced)
         return forced
       }
     }

@@ -83,7 +83,8 @@ const forceSlot = (set: AttributeSet, slot: number): Value => {
   const value = set.at(slot)
   if (!(value instanceof Thunk)) return value
   const forced = value.code === null ? (value.env as Value) : forceThunk(value)
-  set.settle(slot, forced)
+  // A list keeps its thunk: printing tells lists apart by it.
+  if (!Array.isArray(forced)) set.settle(slot, forced)
   return forced
 }
 

@@ -7,6 +7,7 @@
 import type { ByteString } from "../nix/Bytes.ts"
 import type { Lints } from "../lang/Lints.ts"
 import { noLints } from "../lang/Lints.ts"
+import { withoutColours } from "../lang/Diagnostics.ts"
 import type { FarRequest, IoHost } from "./IoRequest.ts"
 import { DerivationRegistry } from "./DerivationRegistry.ts"
 import { PositionTable } from "./Positions.ts"
@@ -29,6 +30,10 @@ export interface Settings {
   readonly pure: boolean
   readonly homeDirectory: ByteString
   readonly traceVerbose: boolean
+  /** `builtins.warn` ends the evaluation. */
+  readonly abortOnWarn: boolean
+  /** Traces and warnings keep the colours that programs give them. */
+  readonly color: boolean
   /** What is said about literals that parse. */
   readonly lints: Lints
   /** Experiments of Nix that are on (`FeatureNames.ts`). */
@@ -45,6 +50,8 @@ export const defaultSettings: Settings = {
   pure: false,
   homeDirectory: "/homeless-shelter",
   traceVerbose: false,
+  abortOnWarn: false,
+  color: false,
   lints: noLints,
   features: new Set(),
   allowImportFromDerivation: true,
@@ -89,7 +96,8 @@ export class Machine {
   }
 
   /** Shows a line to the user, once however often the code around it is run. */
-  print(line: ByteString): void {
+  print(coloured: ByteString): void {
+    const line = this.settings.color ? coloured : withoutColours(coloured)
     const before = this.repeats?.find((shown) => !shown.made && shown.line === line)
     if (before !== undefined) {
       before.made = true

@@ -80,6 +80,10 @@ const blanks = (line: ByteString, column: number): string => {
 /** Control characters of a source must not reach a terminal. */
 const harmless = (line: ByteString): ByteString => line.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "")
 
+/** A text without the escape sequences that programs put into their messages for terminals. */
+export const withoutColours = (text: ByteString): ByteString =>
+  text.includes("\x1b") ? text.replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])/g, "") : text
+
 const numbered = (line: number, text: ByteString): string => ` ${String(line).padStart(5)}| ${harmless(text)}`.trimEnd()
 
 const excerptLines = (span: Span, palette: Palette): Array<string> => {
@@ -176,7 +180,8 @@ export const render = (diagnostic: Diagnostic, options: RenderOptions = {}): Byt
   if (guess !== "") lines.push(guess)
   lines.push(...(diagnostic.hints ?? []))
   const indent = " ".repeat(label.length)
-  return lines.map((line, i) => (i === 0 ? line.trimEnd() : `${indent}${line}`.trimEnd())).join("\n")
+  const text = lines.map((line, i) => (i === 0 ? line.trimEnd() : `${indent}${line}`.trimEnd())).join("\n")
+  return options.colour === true ? text : withoutColours(text)
 }
 
 /** The diagnostic of a parse error. */

@@ -167,6 +167,9 @@ export const control: ReadonlyArray<Builtin> = [
   new Builtin("warn", 2, (message, value) => {
     const text = textOf(expectString(message, "while evaluating the first argument; the message passed to builtins.warn"))
     machine.print(`evaluation warning: ${text}`)
+    if (machine.settings.abortOnWarn) {
+      throw new NixError("abort", "aborting to reveal stack trace of warning, as abort-on-warn is set")
+    }
     return force(value)
   }),
   new Builtin("break", 1, (value) => force(value)),

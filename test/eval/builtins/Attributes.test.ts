@@ -13,6 +13,7 @@ const recorded: ReadonlyArray<readonly [string, string]> = [
   ['builtins.hasAttr "a" { a = throw "lazy"; }', "true"],
   ['builtins.hasAttr "never mentioned elsewhere" { a = 1; }', "false"],
   ['builtins.unsafeGetAttrPos "x" { }', "null"],
+  ['builtins.unsafeGetAttrPos "x" (builtins.mapAttrs (n: v: v) { x = 1; })', "null"],
   ['removeAttrs { a = 1; b = 2; } [ "a" "zz" ]', "{ b = 2; }"],
   ['removeAttrs { a = throw "lazy"; } [ ] ? a', "true"],
   ["removeAttrs { a = 1; } [ 1 ]", "error: expected a string but found an integer: 1"],

@@ -64,6 +64,21 @@ describe("order and errors", () => {
     for (const [expression, expected] of recorded) assert.strictEqual(agrees(expression, expected), expected, expression)
   })
 
+  it("end the evaluation with their trace where that was asked for", () => {
+    const result = evaluate('builtins.tryEval (builtins.warn "b" 1)', { settings: { abortOnWarn: true } })
+    assert.deepStrictEqual(result, {
+      ok: false,
+      text: "aborting to reveal stack trace of warning, as abort-on-warn is set",
+      lines: ["evaluation warning: b"]
+    })
+  })
+
+  it("keep their colours only where colours are wanted", () => {
+    const red = 'builtins.trace (builtins.fromJSON "\\"\\\\u001b[31mred\\\\u001b[0m\\"") 1'
+    assert.deepStrictEqual(evaluate(red).lines, ["trace: red"])
+    assert.deepStrictEqual(evaluate(red, { settings: { color: true } }).lines, ["trace: \u001b[31mred\u001b[0m"])
+  })
+
   it("show traces and warnings in order, sets unevaluated as far as they are", () => {
     const result = evaluate('builtins.trace "a" (builtins.warn "b" (builtins.trace { x = 1; y = 1 + 1; l = [ 1 ]; } 3))')
     assert.deepStrictEqual(result, {
