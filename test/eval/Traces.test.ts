@@ -81,6 +81,13 @@ describe("an error's report", () => {
     assert.match(text, /error: stack overflow; max-call-depth exceeded\n +at «string»:1:12:/)
   })
 
+  it("says which operand of an arithmetic builtin is no number", () => {
+    assert.include(frames('builtins.add "a" 1'), "while evaluating the first argument of the addition")
+    assert.include(frames('builtins.mul 1 "a"'), "while evaluating the second argument of the multiplication")
+    assert.include(frames('builtins.div "a" "b"'), "while evaluating the second operand of the division")
+    assert.deepStrictEqual(frames("builtins.div 1 0"), ["while calling the 'div' builtin"])
+  })
+
   it("points at the antiquotation that gives no string", () => {
     assert.match(report('"ab${1}"'), /while evaluating a path segment\n +at «string»:1:4:/)
   })

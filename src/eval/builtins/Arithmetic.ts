@@ -8,7 +8,7 @@ import { force } from "../Force.ts"
 import { NixError } from "../NixError.ts"
 import { formatFloat } from "../../lang/Floats.ts"
 import type { Value } from "../Value.ts"
-import { Builtin, fromBigInt } from "../Value.ts"
+import { Builtin, fromBigInt, NixFloat } from "../Value.ts"
 
 type Int = number | bigint
 
@@ -62,11 +62,27 @@ const binary = (name: string, apply: (a: Value, b: Value) => Value): Builtin =>
     return apply(x, force(b))
   })
 
+const isNumber = (value: Value): boolean => typeof value === "number" || typeof value === "bigint" || value instanceof NixFloat
+
+/** The same, where the error about an operand that is no number says which one it is. `words`: `argument of the addition`. */
+const numeric = (name: string, words: string, apply: (a: Value, b: Value) => Value): Builtin =>
+  new Builtin(name, 2, (a, b) => {
+    const x = force(a)
+    const y = force(b)
+    try {
+      return apply(x, y)
+    } catch (error) {
+      if (!(error instanceof NixError) || (isNumber(x) && isNumber(y))) throw error
+      const second = isNumber(x) || (name === "div" && !isNumber(y))
+      throw error.during(`while evaluating the ${second ? "second" : "first"} ${words}`, 0)
+    }
+  })
+
 export const arithmetic: ReadonlyArray<Builtin> = [
-  binary("add", addNumbers),
-  binary("sub", subtract),
-  binary("mul", multiply),
-  binary("div", divide),
+  numeric("add", "argument of the addition", addNumbers),
+  numeric("sub", "argument of the subtraction", subtract),
+  numeric("mul", "argument of the multiplication", multiply),
+  numeric("div", "operand of the division", divide),
   binary("lessThan", less),
   bitwise(
     "bitAnd",

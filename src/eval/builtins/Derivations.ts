@@ -146,7 +146,11 @@ const readAttributes = (set: AttributeSet, name: ByteString): Draft => {
         const contexts: Array<Set<string>> = []
         batch(list.length, (k) => {
           const own = new Set<string>()
-          texts[k] = coerceToText(list[k] as Value, own, Coercion.More, true)
+          try {
+            texts[k] = coerceToText(list[k] as Value, own, Coercion.More, true)
+          } catch (error) {
+            throw error instanceof NixError ? error.during("while evaluating an element of the argument list", 0) : error
+          }
           contexts[k] = own
         })
         for (const own of contexts) for (const element of own) context.add(element)

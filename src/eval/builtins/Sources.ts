@@ -111,6 +111,15 @@ const addPath = (argument: Value): Value => {
   return add(path.path, name ?? baseName(path.path), filter, recursive, expected)
 }
 
+/** Runs `body`; an error says what was being evaluated. */
+const told = <A>(words: string, body: () => A): A => {
+  try {
+    return body()
+  } catch (error) {
+    throw error instanceof NixError ? error.during(words, 0) : error
+  }
+}
+
 const toFile = (nameValue: Value, contentsValue: Value): Value => {
   const name = plainString(nameValue)
   const contents = force(contentsValue)
@@ -133,7 +142,7 @@ const toFile = (nameValue: Value, contentsValue: Value): Value => {
 
 const storePath = (value: Value): Value => {
   if (machine.settings.pure) throw new NixError("eval", "'builtins.storePath' is not allowed in pure evaluation mode")
-  const { path, context } = pathOf(value)
+  const { path, context } = told("while evaluating the first argument passed to 'builtins.storePath'", () => pathOf(value))
   if (!path.startsWith(`${storeDir}/`)) throw new NixError("eval", `path '${path}' is not in the Nix store`)
   let root: StorePath
   try {
@@ -150,7 +159,9 @@ const storePath = (value: Value): Value => {
 export const sources: ReadonlyArray<Builtin> = [
   new Builtin("path", 1, addPath),
   new Builtin("filterSource", 2, (filter, value) => {
-    const { path, context } = pathOf(value)
+    const { path, context } = told("while evaluating the second argument (the path to filter) passed to 'builtins.filterSource'", () =>
+      pathOf(value)
+    )
     realiseContext(context)
     return add(path, baseName(path), expectFunction(filter, first("filterSource")), true, undefined)
   }),
