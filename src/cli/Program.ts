@@ -28,6 +28,7 @@ const commands: ReadonlyArray<readonly [name: string, load: () => Promise<AnyCom
   ["log", async () => (await import("./commands/Log.ts")).logCommand as unknown as AnyCommand],
   ["copy", async () => (await import("./commands/Copy.ts")).copyCommand as unknown as AnyCommand],
   ["serve", async () => (await import("./commands/Serve.ts")).serveCommand as unknown as AnyCommand],
+  ["compat", async () => (await import("./commands/Compat.ts")).compatCommand as unknown as AnyCommand],
   ["config", async () => (await import("./commands/Config.ts")).configCommand as unknown as AnyCommand]
 ]
 

@@ -5,6 +5,7 @@
  * is known of locked inputs) and `scratch/` (directories of builds under way). Where there is a configuration (`src/config`), contents, fetcher and builder are what it says.
  */
 import * as fs from "node:fs"
+import * as os from "node:os"
 import * as path from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,6 +16,7 @@ import type { LocalDatabase } from "../castore/local/LocalDatabase.ts"
 import type { CompositionLayers } from "../config/CompositionLayers.ts"
 import type { OpenError } from "../config/Driver.ts"
 import type { Fetcher } from "../fetch/Fetcher.ts"
+import type { BuildLogs } from "../realise/BuildLogs.ts"
 import { RealiseOptions } from "../realise/Realiser.ts"
 import { withinRun } from "../realise/Sharing.ts"
 import type { StoreServices } from "../store/LocalStore.ts"
@@ -68,6 +70,14 @@ const storeDirectory = Effect.flatMap(stateDirectory, (directory) =>
   })
 )
 
+/** The store is in memory for this run, empty and read-only: nothing on disk is opened, made or changed, and what would have to be stored is refused. */
+export const StoreInMemory = Context.Reference<boolean>("yix/cli/World/StoreInMemory", { defaultValue: () => false })
+
+/** Where the files beside the store lie; of a store in memory, where they would: nothing that it does needs any. */
+const filesDirectory = Effect.flatMap(StoreInMemory, (memory) =>
+  memory ? Effect.succeed(path.join(os.tmpdir(), `yix-in-memory-${process.pid}`)) : storeDirectory
+)
+
 /** The services that the configuration composes, or `undefined` where there is none: then nothing of `src/config` but the finding is loaded. */
 class Composed extends Context.Service<Composed, { readonly layers: CompositionLayers | undefined }>()("yix/cli/World/Composed") {}
 
@@ -92,9 +102,30 @@ const storeIn = Effect.fnUntraced(function* (
   return (yield* Effect.promise(() => import("../store/LocalStore.ts"))).layerLocal(directory)
 })
 
+type StoreLayer = Layer.Layer<StoreServices | BuildLogs, OpenError>
+
+/** The store in memory and its logs. */
+const memoryLayer = Effect.gen(function* () {
+  const [LocalStore, BuildLogs, Blobs, Directories, PathInfos] = yield* Effect.promise(() =>
+    Promise.all([
+      import("../store/LocalStore.ts"),
+      import("../realise/BuildLogs.ts"),
+      import("../castore/blob/ReadOnly.ts"),
+      import("../castore/directory/ReadOnly.ts"),
+      import("../store/pathinfo/ReadOnly.ts"),
+      import("../castore/crypto/Node.ts").then(({ prepareNode }) => prepareNode())
+    ])
+  )
+  const store = LocalStore.layerMemory
+  const name = "the store in memory"
+  const readOnly = Layer.mergeAll(Blobs.layer(store, name), Directories.layer(store, name), PathInfos.layer(store, name))
+  return Layer.merge(Layer.provideMerge(readOnly, store), BuildLogs.layerMemory) as StoreLayer
+})
+
 /** The store and its logs. */
 const storeLayer = Layer.unwrap(
   Effect.gen(function* () {
+    if (yield* StoreInMemory) return yield* memoryLayer
     const directory = yield* storeDirectory
     const [BuildLogs, store] = yield* Effect.all(
       [
@@ -104,7 +135,7 @@ const storeLayer = Layer.unwrap(
       ],
       { concurrency: "unbounded" }
     )
-    return Layer.merge(store, BuildLogs.layerDirectory(path.join(directory, "log")))
+    return Layer.merge(store, BuildLogs.layerDirectory(path.join(directory, "log"))) as StoreLayer
   })
 ).pipe(Layer.provide(composedLayer))
 
@@ -136,7 +167,7 @@ const workersIn = Effect.fnUntraced(function* (
 
 /** Runs `use` with the store, and what fetches and builds. */
 export const withWorkers = <A, E, R>(use: Effect.Effect<A, E, R>, slots: number) => {
-  const workers = Layer.unwrap(Effect.flatMap(storeDirectory, (directory) => workersIn(directory, slots))).pipe(
+  const workers = Layer.unwrap(Effect.flatMap(filesDirectory, (directory) => workersIn(directory, slots))).pipe(
     Layer.provide(composedLayer)
   )
   return withProgress(Effect.provide(use, workers.pipe(Layer.provideMerge(storeLayer))))
@@ -146,7 +177,7 @@ export const withWorkers = <A, E, R>(use: Effect.Effect<A, E, R>, slots: number)
 const realiserLayer = (options: RealiseOptions) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const directory = yield* storeDirectory
+      const directory = yield* filesDirectory
       const [Graph, InputMemory, workers] = yield* Effect.all(
         [
           Effect.promise(() => import("../realise/Graph.ts")),
@@ -155,7 +186,8 @@ const realiserLayer = (options: RealiseOptions) =>
         ],
         { concurrency: "unbounded" }
       )
-      return Graph.layer.pipe(Layer.provide([workers, InputMemory.layerDirectory(path.join(directory, "inputs"))]))
+      const memory = (yield* StoreInMemory) ? Layer.empty : InputMemory.layerDirectory(path.join(directory, "inputs"))
+      return Graph.layer.pipe(Layer.provide([workers, memory]))
     })
   ).pipe(Layer.provide([Layer.succeed(RealiseOptions, options), composedLayer]))
 

@@ -8,10 +8,19 @@ import { startEarly } from "../realise/EvaluatorThread.ts"
 
 const words = process.argv.slice(2)
 const evaluating: ReadonlySet<string | undefined> = new Set(["eval", "build", "instantiate", "repl"])
+const [command, program, ...rest] = words.slice(words.findIndex((word) => !word.startsWith("-")))
+
+/** Whether the evaluator is likely to be needed. */
+const evaluates = (): boolean => {
+  if (words.includes("--help")) return false
+  if (command !== "compat") return evaluating.has(command)
+  if (program === "nix") return rest.some((word) => evaluating.has(word))
+  return program === "nix-build" || (program === "nix-instantiate" && !rest.includes("--parse"))
+}
 
 if (words.length === 1 && words[0] === "--version") writeSync(1, `yix ${manifest.version}\n`)
 else {
-  if (evaluating.has(words.find((word) => !word.startsWith("-"))) && !words.includes("--help")) startEarly()
+  if (evaluates()) startEarly()
   const { main } = await import("./Program.ts")
   await main(words)
 }

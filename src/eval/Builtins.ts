@@ -27,6 +27,7 @@ import { lazily } from "./Code.ts"
 import { ask } from "./Force.ts"
 import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
+import { nixVersion } from "./NixVersion.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { symbol } from "./Symbols.ts"
 import type { Builtin, Value } from "./Value.ts"
@@ -81,7 +82,7 @@ const constants = (self: () => AttributeSet): ReadonlyArray<readonly [ByteString
   ["null", null],
   ["builtins", lazily(self)],
   ["storeDir", "/nix/store"],
-  ["nixVersion", "2.34.8"],
+  ["nixVersion", nixVersion],
   ["langVersion", 6],
   [
     "currentSystem",

@@ -50,6 +50,10 @@ export const compile = (unit: Unit, node: number, scope: Scope | null, name?: Sy
       return constant(new NixPath(normalise(`${machine.settings.homeDirectory}${unit.syntax.strings[unit.cell(node, 3)]}`)))
     case Kind.Variable:
       return compileVariable(unit, node, scope)
+    case Kind.List:
+      // The empty list is itself wherever it stands, never a promise: printing shows the difference.
+      if (unit.cell(node, 3) === 0) return constant([])
+      break
     case Kind.Lambda: {
       const lambda = lambdaCode(unit, node, scope, name)
       const code = new Code((env) => new Lambda(lambda, env))

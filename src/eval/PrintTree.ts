@@ -22,6 +22,8 @@ export interface TreeOptions {
   readonly depth: number
   /** ANSI colours. */
   readonly color: boolean
+  /** No line ends between what a set or list holds; as `nix eval` prints. */
+  readonly oneLine?: boolean
 }
 
 const colours = { error: "31;1", path: "32;1", function: "34;1", text: "35;1", plain: "36;1" } as const
@@ -50,7 +52,7 @@ const attemptAll = (values: ReadonlyArray<Value>): Array<Value | NixError> => {
 }
 
 /** The value, which is forced, as text. Fails with nothing but what ends the evaluation. */
-export const printTree = (value: Value, { depth: wanted, color }: TreeOptions): ByteString => {
+export const printTree = (value: Value, { depth: wanted, color, oneLine = false }: TreeOptions): ByteString => {
   const seen = new Set<object>()
   const paint = (text: ByteString, colour: keyof typeof colours): ByteString => (color ? `\x1b[${colours[colour]}m${text}\x1b[0m` : text)
 
@@ -67,7 +69,9 @@ export const printTree = (value: Value, { depth: wanted, color }: TreeOptions): 
 
   /** Lines of a group, or one line where what it holds is one thing that is neither set nor list. */
   const group = (open: string, close: string, items: ReadonlyArray<ByteString>, flat: boolean, indent: string): ByteString =>
-    flat ? `${open} ${items[0]} ${close}` : `${open}\n${items.map((item) => `${indent}  ${item}\n`).join("")}${indent}${close}`
+    flat || oneLine
+      ? `${open} ${items.join(" ")} ${close}`
+      : `${open}\n${items.map((item) => `${indent}  ${item}\n`).join("")}${indent}${close}`
 
   const isFlat = (values: ReadonlyArray<Value | NixError>): boolean =>
     values.length === 1 && !(values[0] instanceof AttributeSet) && !Array.isArray(values[0])
@@ -88,7 +92,8 @@ export const printTree = (value: Value, { depth: wanted, color }: TreeOptions): 
       return group("{", "}", items, isFlat(values), indent)
     }
     if (v.length > 0 && seen.has(v)) return paint(mark("repeated"), "text")
-    seen.add(v)
+    // A list is known again where it was reached through the same variable or element, which is never so for the value itself.
+    if (level > 0 || !oneLine) seen.add(v)
     if (level >= wanted) return "[ ... ]"
     if (v.length === 0) return "[ ]"
     const values = attemptAll(v)

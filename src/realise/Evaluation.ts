@@ -34,9 +34,18 @@ export type EvaluationMode =
   | {
       readonly kind: "print"
       readonly strict: boolean
-      readonly format: "nix" | "json" | "raw" | "xml"
+      /** "line": as `nix eval` prints, evaluated all the way down, what fails shown in its place. */
+      readonly format: "nix" | "line" | "json" | "raw" | "xml"
       /** XML: with the places of attributes and functions (default). */
       readonly location?: boolean
+      /** As `nix-instantiate`: without `strict` what is not evaluated is an error in JSON, and told as such in XML. Default: it is evaluated. */
+      readonly lazy?: boolean
+      /** JSON: paths of the host stay such (as for `nix eval`). Default: they are copied into the store. */
+      readonly hostPaths?: boolean
+      /** Functions that are the result are not called with `args` (as for `nix eval`); those on the way always are. */
+      readonly uncalled?: boolean
+      /** A function, as text, to be called with each value; relative paths in it start at `directory`. */
+      readonly apply?: { readonly text: ByteString; readonly directory: ByteString }
     }
   /** The derivations: the value itself, or those found in its attributes and lists as `nix-build` finds them. */
   | { readonly kind: "derivations" }

@@ -2,6 +2,7 @@
  * One evaluation job, from its data to its result: what runs in the evaluator's thread. Pure but for the host it is given.
  */
 import { AttributeSet } from "../eval/AttributeSet.ts"
+import { call } from "../eval/Call.ts"
 import { coerceToText, Coercion } from "../eval/Coerce.ts"
 import { deepForce } from "../eval/DeepForce.ts"
 import { reportError } from "../eval/ErrorReport.ts"
@@ -12,6 +13,7 @@ import type { IoHost } from "../eval/IoRequest.ts"
 import type { Machine, SearchPathEntry } from "../eval/Machine.ts"
 import { NixError } from "../eval/NixError.ts"
 import { printValue } from "../eval/Print.ts"
+import { printTree } from "../eval/PrintTree.ts"
 import type { FoundDerivation } from "../eval/Roots.ts"
 import { autoCall, findDerivations, select } from "../eval/Roots.ts"
 import { findOnSearchPath } from "../eval/SearchPath.ts"
@@ -62,11 +64,13 @@ const printed = (value: Value, mode: EvaluationJob["mode"] & { kind: "print" }):
   switch (mode.format) {
     case "nix":
       return printValue(mode.strict ? deepForce(value) : force(value))
+    case "line":
+      return printTree(force(value), { depth: Infinity, color: false, oneLine: true })
     case "json":
-      return toJson(value, new Set(), true)
+      return toJson(force(value), new Set(), mode.hostPaths !== true, mode.strict || mode.lazy !== true)
     case "xml":
       if (mode.strict) deepForce(value)
-      return toXml(value, new Set(), mode.location ?? true)
+      return toXml(force(value), new Set(), mode.location ?? true, mode.strict || mode.lazy !== true)
     case "raw":
       return rawText(value)
   }
@@ -154,8 +158,10 @@ export const prepare = (job: EvaluationJob, host: IoHost): { readonly step: () =
     if (mode.kind === "print") {
       const texts: Array<ByteString> = Array.from({ length: paths.length })
       // As `nix-instantiate --eval`: without arguments a function prints as one.
-      const called = (value: Value): Value => (args.size === 0 ? value : autoCall(value, args))
-      batch(paths.length, (i) => void (texts[i] = printed(called(at(paths[i] as ByteString)), mode)))
+      const called = (value: Value): Value => (args.size === 0 || mode.uncalled === true ? value : autoCall(value, args))
+      const applied = mode.apply === undefined ? undefined : textValue(mode.apply.text, { _tag: "String" }, mode.apply.directory)
+      const result = (value: Value): Value => (applied === undefined ? value : call(applied, value))
+      batch(paths.length, (i) => void (texts[i] = printed(result(called(at(paths[i] as ByteString))), mode)))
       return { _tag: "Values", texts }
     }
     const found: Array<ReadonlyArray<EvaluatedDerivation>> = []
