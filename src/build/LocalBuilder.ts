@@ -5,6 +5,7 @@
  * when the build ends, fails or is interrupted. What killed processes left is removed when the layer is built.
  */
 import { availableParallelism } from "node:os"
+import * as path from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -88,15 +89,17 @@ const make = Effect.fnUntraced(function* (options: LocalBuilderOptions) {
   const checkouts = yield* CheckoutCache
   const systems = options.systems ?? hostSystems()
   const slots = yield* Semaphore.make(options.slots ?? Math.max(4, availableParallelism()))
+  // The builder's processes start elsewhere.
+  const scratchRoot = path.resolve(options.scratchRoot)
   const sandboxOptions: SandboxOptions = {
     driver: options.driver ?? "auto",
     runtime: options.runtime,
-    scratchRoot: options.scratchRoot,
+    scratchRoot,
     shell: options.shell,
     firstBuildUser: options.firstBuildUser ?? firstBuildUser,
     leases: options.leases
   }
-  yield* sweep(options.scratchRoot)
+  yield* sweep(scratchRoot)
 
   // The machine is looked at once, when the first build comes; a failure is not remembered, since it may be mended.
   const looking = yield* Semaphore.make(1)

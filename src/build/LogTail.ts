@@ -13,9 +13,11 @@ export class LogTail {
   /** Bytes seen so far. */
   total = 0
 
+  /** Keeps a copy: the caller may use the buffer again. */
   push(bytes: Uint8Array): void {
     this.total += bytes.length
-    this.#parts.push(bytes.slice(Math.max(0, bytes.length - capacity)))
+    // Not `slice`, which for a Buffer is a view.
+    this.#parts.push(Uint8Array.from(bytes.subarray(Math.max(0, bytes.length - capacity))))
     this.#size += Math.min(bytes.length, capacity)
     while (this.#size - this.#parts[0]!.length >= capacity) this.#size -= this.#parts.shift()!.length
   }

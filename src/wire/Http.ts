@@ -30,7 +30,7 @@ import {
   Unreachable
 } from "./HttpError.ts"
 import type { Answer, Body, ExchangeLimits, Exchanger } from "./HttpExchange.ts"
-import { current as currentTrace, traceHeader } from "./grpc/TraceHeaders.ts"
+import { current as currentTrace, traceHeader } from "./TraceHeaders.ts"
 import { isPropagated } from "./TracePropagation.ts"
 
 export interface HttpOptions extends ExchangeLimits {

@@ -5,7 +5,7 @@ import type * as http from "node:http"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as LogLevel from "effect/LogLevel"
-import { continued, traceHeader } from "../../wire/grpc/TraceHeaders.ts"
+import { continued, traceHeader } from "../../wire/TraceHeaders.ts"
 
 /** What a path is an instance of, so that spans of one kind have one name. */
 const routeOf = (path: string): string => {

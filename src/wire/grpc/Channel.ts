@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import { BadGrpcAddress, parse } from "./Address.ts"
 import type { Rpc } from "./Rpc.ts"
 import { code, faultTrailer, RpcFailed } from "./RpcError.ts"
-import { current, traceHeader } from "./TraceHeaders.ts"
+import { current, traceHeader } from "../TraceHeaders.ts"
 
 /** Largest message taken, in bytes: directories of hundreds of thousands of entries, never a whole blob. */
 export const messageLimit = 64 << 20

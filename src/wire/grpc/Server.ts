@@ -22,7 +22,7 @@ import { type BadGrpcAddress, parse } from "./Address.ts"
 import { messageLimit } from "./Channel.ts"
 import type { Codec, Rpc } from "./Rpc.ts"
 import { code, faultTrailer, RpcFault } from "./RpcError.ts"
-import { continued, traceHeader } from "./TraceHeaders.ts"
+import { continued, traceHeader } from "../TraceHeaders.ts"
 
 /** One method with what answers it. */
 export type Handler<R> =
