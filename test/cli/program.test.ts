@@ -106,8 +106,8 @@ describe("yix eval", { timeout: 120_000 }, () => {
       .map((line) => JSON.parse(line) as { readonly event: string; readonly line?: string })
     assert.deepStrictEqual(
       events.map((event) => event.line ?? event.event),
-      // The evaluation, the plan, the build and its log, and the ends of both.
-      ["started", "planned", "started", "one", "two", "done", "done"]
+      // The evaluation, what it waits for, the plan, the build and its log, and the ends of both.
+      ["started", "awaits", "wanted", "planned", "started", "one", "two", "done", "resumed", "done"]
     )
   })
 
