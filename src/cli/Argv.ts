@@ -42,6 +42,7 @@ const flags: ReadonlyArray<readonly [long: string, short: string | undefined, ki
   ["system", undefined, "value"],
   ["max-call-depth", undefined, "value"],
   ["feature", undefined, "value"],
+  ["abort-on-warn", undefined, "switch"],
   ["trace-verbose", undefined, "switch"],
   ["lint-url-literals", undefined, "value"],
   ["lint-short-path-literals", undefined, "value"],

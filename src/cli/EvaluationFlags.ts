@@ -56,6 +56,7 @@ export const evaluationFlags = {
   system: text("system", "SYSTEM", "What builtins.currentSystem is, such as x86_64-linux"),
   maxCallDepth: Flag.Int("max-call-depth").pipe(Flag.withDefault(10_000), Flag.withDescription("How deep calls may nest (default 10000)")),
   features: repeated("feature", "NAME", `Switch on a language feature: ${knownFeatures.join(", ")}`),
+  abortOnWarn: Switch("abort-on-warn").pipe(Flag.withDescription("End the evaluation at builtins.warn, with the way to it")),
   traceVerbose: Switch("trace-verbose").pipe(Flag.withDescription("Let builtins.traceVerbose print")),
   lintUrlLiterals: lint("url-literals", "URLs without quotes"),
   lintShortPathLiterals: lint("short-path-literals", "relative paths that do not begin with a dot"),
@@ -82,6 +83,7 @@ export interface EvaluationInput {
   readonly system: Option.Option<string>
   readonly maxCallDepth: number
   readonly features: ReadonlyArray<string>
+  readonly abortOnWarn?: boolean
   readonly traceVerbose: boolean
   readonly lintUrlLiterals: Severity
   readonly lintShortPathLiterals: Severity
@@ -165,6 +167,7 @@ export const settingsOf = Effect.fnUntraced(function* (input: Omit<EvaluationInp
     system: fromUnicode(Option.getOrElse(input.system, currentSystem)),
     maxCallDepth: input.maxCallDepth,
     features: input.features,
+    abortOnWarn: input.abortOnWarn ?? false,
     traceVerbose: input.traceVerbose,
     lints: {
       urlLiterals: input.lintUrlLiterals,

@@ -74,6 +74,8 @@ export interface EvaluationJob {
   readonly features: ReadonlyArray<string>
   /** What is said about literals that parse but are not wanted; nothing by default. */
   readonly lints?: Lints
+  /** `builtins.warn` ends the evaluation; also where `NIX_ABORT_ON_WARN` is 1, true or yes. */
+  readonly abortOnWarn?: boolean
   /** `builtins.traceVerbose` prints. */
   readonly traceVerbose?: boolean
   /** How a failure is rendered: whole trace, ANSI colour. */

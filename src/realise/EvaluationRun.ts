@@ -140,7 +140,7 @@ export const machineFor = (job: Omit<EvaluationJob, "source" | "attrPaths" | "mo
     features: new Set(job.features),
     traceVerbose: job.traceVerbose ?? false,
     lints: job.lints ?? noLints,
-    abortOnWarn: ["1", "true", "yes"].includes(process.env["NIX_ABORT_ON_WARN"] ?? ""),
+    abortOnWarn: job.abortOnWarn === true || ["1", "true", "yes"].includes(process.env["NIX_ABORT_ON_WARN"] ?? ""),
     color: job.color,
     allowImportFromDerivation: job.allowImportFromDerivation,
     readOnly: job.readOnly
