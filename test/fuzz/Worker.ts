@@ -1,0 +1,9 @@
+/**
+ * The thread in which yix answers: it posts `[number, answer]` for each case it is given, in order, so that whoever waits sees at which one it hangs.
+ */
+import { parentPort } from "node:worker_threads"
+import { answerOf, type Case } from "./Cases.ts"
+
+parentPort?.on("message", (cases: ReadonlyArray<Case>) => {
+  cases.forEach((one, i) => parentPort?.postMessage([i, answerOf(one)]))
+})
