@@ -49,7 +49,8 @@ const attributesOf = (who: string, set: AttributeSet): Map<ByteString, Attribute
     const name = nameOf(set.shape.symbols[slot] as number)
     const value = force(set.at(slot))
     if (typeof value === "boolean" || typeof value === "number") {
-      if (typeof value === "number" && value < 0) throw new NixError("eval", `negative value given for ${who} attr ${name}: ${value}`)
+      if (typeof value === "number" && value < 0)
+        throw new NixError("eval", `negative value given for '${who}' argument '${name}': ${value}`)
       attributes.set(name, value)
     } else if (typeof value === "string" || value instanceof ContextString || value instanceof NixPath) {
       attributes.set(name, coerceToText(value, new Set(), Coercion.Plain, false))
@@ -85,6 +86,12 @@ interface Manner {
 const fetchInput = (input: TreeInput, { who, name, zeroRevision }: Manner): AttributeSet =>
   refusable(() => {
     const url = printUrl(input)
+    const address = input.get("url")
+    const type = String(input.get("type"))
+    if ((type === "tarball" || type === "file") && typeof address === "string" && /^file:(?!\/)/.test(address)) {
+      const detail = "must use an absolute path. The 'file' scheme does not support relative paths."
+      throw new NixError("eval", `${type} '${address}' ${detail}`)
+    }
     if (machine.settings.pure && !isLocked(input)) {
       throw new NixError("eval", `in pure evaluation mode, '${who}' doesn't fetch unlocked input '${url}'`)
     }
@@ -164,6 +171,7 @@ const flakeRefToString = (argument: Value): Value => {
       const detail = `may only contain integers, Booleans, and strings, but attribute '${name}' is ${describe(value)}`
       throw new NixError("eval", `flake reference attribute sets ${detail}`)
     }
+    if (typeof value === "number" && value < 0) throw new NixError("eval", `negative value given for flake ref attr ${name}: ${value}`)
     attributes.set(name, typeof value === "number" || typeof value === "boolean" ? value : expectText(value, only("flakeRefToString")))
   }
   return refusable(() => printUrl(checkInput(attributes, { flake: true })))
