@@ -44,6 +44,28 @@ export const printBytes = (bytes: Uint8Array): Effect.Effect<void, OutputClosed>
     }
   })
 
+/** Runs what writes bytes to standard output piece by piece, and does not keep them. What it throws otherwise goes through `fault`. */
+export const printPieces = <E>(
+  run: (put: (bytes: Uint8Array) => void) => void,
+  fault: (cause: unknown) => Effect.Effect<never, E>
+): Effect.Effect<void, OutputClosed | E> =>
+  Effect.suspend((): Effect.Effect<void, OutputClosed | E> => {
+    let closed = false
+    try {
+      run((bytes) => {
+        try {
+          writeAll(1, bytes)
+        } catch (error) {
+          closed = (error as NodeJS.ErrnoException).code === "EPIPE"
+          throw error
+        }
+      })
+      return Effect.void
+    } catch (error) {
+      return closed ? Effect.fail(new OutputClosed()) : fault(error)
+    }
+  })
+
 /** A byte string to standard output, as its bytes. */
 export const print = (text: ByteString): Effect.Effect<void, OutputClosed> => printBytes(toBytes(text))
 

@@ -1,5 +1,5 @@
 /**
- * Hashing a host path without storing it, for evaluation that only computes store paths. Synchronous: runs inside the evaluator's thread.
+ * Hashing a host path without storing it, for evaluation that only computes store paths; and its NAR as it is. Synchronous: runs inside the evaluator's thread.
  */
 import { HostTree, type HostTreeOptions } from "../castore/ingest/HostTree.ts"
 import { UnsupportedFile } from "../castore/ingest/SourceError.ts"
@@ -40,7 +40,21 @@ export const hashPath = (path: ByteString, options: HashPathOptions = {}): Uint8
     }
     return Uint8Array.from(hasher.digest())
   }
-  const writer = new NarWriter((chunk) => hasher.update(chunk), { bufferSize: 256 * 1024, reuse: true })
+  writeNar(path, (chunk) => hasher.update(chunk), { ...options, reuse: true })
+  return Uint8Array.from(hasher.digest())
+}
+
+export interface WriteNarOptions extends HostTreeOptions {
+  /** Chunks are not kept by the sink; their memory is used again. Default false. */
+  readonly reuse?: boolean | undefined
+}
+
+/** The NAR of what lies at `path` (as bytes), given to `sink` in chunks. Throws as `hashPath` does, and what the sink throws. */
+export const writeNar = (path: ByteString, sink: (chunk: Uint8Array) => void, options: WriteNarOptions = {}): void => {
+  const reuse = options.reuse === true
+  const buffer = new Uint8Array(bufferSize)
+  const tree = new HostTree(path, options)
+  const writer = new NarWriter(sink, { bufferSize: 256 * 1024, reuse })
   for (let event = tree.next(); event !== undefined; event = tree.next()) {
     switch (event._tag) {
       case "DirectoryStart":
@@ -56,7 +70,9 @@ export const hashPath = (path: ByteString, options: HashPathOptions = {}): Uint8
         const { file } = event
         try {
           writer.fileStart(event.name, file.size, file.executable)
-          for (let count = file.read(buffer); count > 0; count = file.read(buffer)) writer.fileData(buffer.subarray(0, count))
+          for (let count = file.read(buffer); count > 0; count = file.read(buffer)) {
+            writer.fileData(reuse ? buffer.subarray(0, count) : buffer.slice(0, count))
+          }
           file.check()
           writer.fileEnd()
         } finally {
@@ -66,5 +82,4 @@ export const hashPath = (path: ByteString, options: HashPathOptions = {}): Uint8
     }
   }
   writer.end()
-  return Uint8Array.from(hasher.digest())
 }

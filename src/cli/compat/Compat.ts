@@ -12,5 +12,6 @@ export type Program = (
 export const programs: Readonly<Record<string, () => Promise<Program>>> = {
   "nix-instantiate": async () => (await import("./NixInstantiate.ts")).nixInstantiate,
   "nix-build": async () => (await import("./NixBuild.ts")).nixBuild,
+  "nix-store": async () => (await import("./NixStore.ts")).nixStore,
   "nix-hash": async () => (await import("./NixHash.ts")).nixHash
 }

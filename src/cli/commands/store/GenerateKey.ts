@@ -27,6 +27,17 @@ const generate = (name: string): SecretKey => {
   return { name, key: Uint8Array.from(Buffer.concat([Buffer.from(d!, "base64url"), Buffer.from(x!, "base64url")])) }
 }
 
+/** Makes a key pair and writes the secret key to a file that must not exist; gives the text of the public one. */
+export const writeKey = Effect.fnUntraced(function* (name: string, file: string) {
+  if (!/^[^\s:]+$/.test(name)) return yield* new UsageError({ detail: `'${name}' cannot be the name of a key: no blanks, no colon` })
+  const key = generate(fromUnicode(name))
+  yield* Effect.try({
+    try: () => fs.writeFileSync(file, printKey(key), { flag: "wx", mode: 0o600 }),
+    catch: (error) => new KeyNotWritten({ path: file, code: (error as NodeJS.ErrnoException).code ?? String(error) })
+  })
+  return printKey(publicKeyOf(key))
+})
+
 export const generateKeyCommand = Command.make(
   "generate-key",
   {
@@ -34,12 +45,6 @@ export const generateKeyCommand = Command.make(
     file: Argument.String("FILE").pipe(Argument.withDescription("Where to write the secret key; it must not exist"))
   },
   Effect.fn("yix store generate-key")(function* ({ name, file }) {
-    if (!/^[^\s:]+$/.test(name)) return yield* new UsageError({ detail: `'${name}' cannot be the name of a key: no blanks, no colon` })
-    const key = generate(fromUnicode(name))
-    yield* Effect.try({
-      try: () => fs.writeFileSync(file, printKey(key), { flag: "wx", mode: 0o600 }),
-      catch: (error) => new KeyNotWritten({ path: file, code: (error as NodeJS.ErrnoException).code ?? String(error) })
-    })
-    yield* printTextLine(printKey(publicKeyOf(key)))
+    yield* printTextLine(yield* writeKey(name, file))
   })
 ).pipe(Command.withDescription("Make a key pair: writes the secret key to FILE and prints the public one"))
