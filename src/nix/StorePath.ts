@@ -149,6 +149,12 @@ export const parseStorePath = (path: ByteString): StorePath => {
 export const isStorePath = (path: ByteString): path is StorePath =>
   path.startsWith(storeDir) && path.charCodeAt(storeDir.length) === 47 && baseNameProblem(path.slice(hashStart)) === undefined
 
+/** Whether an absolute, normalised path is a store path or lies below one: whether `splitStorePath` takes it. */
+export const isInStore = (path: ByteString): boolean => {
+  const slash = path.indexOf("/", hashStart)
+  return isStorePath(slash < 0 ? path : path.slice(0, slash))
+}
+
 /**
  * Splits a path at or below a store path into that and the rest: "" or what follows, from its slash on. Throws `StorePathError`. The path must be
  * absolute and normalised.

@@ -14,7 +14,7 @@ import type { ByteString } from "../nix/Bytes.ts"
 import { toBytes } from "../nix/Bytes.ts"
 import { hash } from "../nix/Crypto.ts"
 import { printHash, sameHash } from "../nix/Hash.ts"
-import { makeFixedOutput, makeSource, makeText, splitStorePath, StorePathError } from "../nix/StorePath.ts"
+import { isInStore, makeFixedOutput, makeSource, makeText, splitStorePath, StorePathError } from "../nix/StorePath.ts"
 import type { hashPath } from "../store/HashPath.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
 import type { FromEvaluator, Question } from "./EvaluatorProtocol.ts"
@@ -23,9 +23,21 @@ import { FileTimes } from "./FileTimes.ts"
 import { FileAccess } from "./FileAccess.ts"
 import { answerFromHost } from "./HostFiles.ts"
 
+type AddSource = Extract<FarRequest, { readonly _tag: "AddSource" }>
+
 const storePrefix = "/nix/store/"
 
 const failure = (kind: string, message: string): IoAnswer => ({ ok: false, failure: { kind, message, exitCode: undefined } })
+
+/** Makes tagged errors answers. */
+const telling = (run: () => IoAnswer | undefined): IoAnswer | undefined => {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof Error && "_tag" in error) return failure("io", error.message)
+    throw error
+  }
+}
 
 const nearKey = (request: NearRequest): string => {
   switch (request._tag) {
@@ -78,6 +90,8 @@ export abstract class EvaluationHost implements IoHost {
   readonly #answers = new Map<string, IoAnswer>()
   readonly #pending = new Map<string, number>()
   readonly #keys = new Map<number, string>()
+  /** Sources in the store whose paths are being asked for. */
+  readonly #hashing = new Map<string, AddSource>()
   #nextId = 1
   /** The end of a probe's time. */
   #until: number | undefined
@@ -112,6 +126,7 @@ export abstract class EvaluationHost implements IoHost {
     this.#answers.clear()
     this.#pending.clear()
     this.#keys.clear()
+    this.#hashing.clear()
   }
 
   /** Runs `body`, for so many milliseconds at most, as an evaluation that is interrupted where it would ask for something far or print something. */
@@ -136,13 +151,23 @@ export abstract class EvaluationHost implements IoHost {
       return answer
     }
     if (this.#until !== undefined) throw new Interrupted()
-    const question: Question =
-      near && "path" in request ? { _tag: "StoreRead", path: splitStorePath(request.path).storePath, request } : (request as FarRequest)
+    const question = this.#question(request)
+    if (question._tag === "StoreHash") this.#hashing.set(key, question.request)
     const id = this.#nextId++
     this.#pending.set(key, id)
     this.#keys.set(id, key)
     this.post({ _tag: "Ask", id, question, file: this.files?.current })
     return undefined
+  }
+
+  /** How the main thread is asked what cannot be answered here. */
+  #question(request: IoRequest): Question {
+    if (isNear(request)) {
+      if (!("path" in request)) throw new Error(`${request._tag} is always answered by the host`)
+      return { _tag: "StoreRead", path: splitStorePath(request.path).storePath, request }
+    }
+    if (request._tag !== "AddSource" || !this.#job.readOnly || !isInStore(request.path)) return request
+    return { _tag: "StoreHash", path: splitStorePath(request.path).storePath, request }
   }
 
   #near(request: NearRequest): IoAnswer | undefined {
@@ -166,7 +191,7 @@ export abstract class EvaluationHost implements IoHost {
 
   /** Far requests that can be answered without going far. */
   #far(request: FarRequest): IoAnswer | undefined {
-    try {
+    return telling(() => {
       switch (request._tag) {
         case "Fetch": {
           if (this.#job.restrict && !mayFetch(this.#job, request.url)) {
@@ -202,34 +227,32 @@ export abstract class EvaluationHost implements IoHost {
         case "AddText":
           if (!this.#job.readOnly) return undefined
           return { ok: true, value: makeText(request.name, hash("sha256", toBytes(request.contents)), request.references) }
-        case "AddSource": {
-          if (!this.#job.readOnly || this.#hashPath === undefined) return undefined
-          const { expected } = request
-          const algorithm = expected?.algorithm ?? "sha256"
-          const digest = this.#hashPath(request.path, { accepted: request.accepted, flat: !request.recursive, algorithm })
-          if (expected !== undefined && !sameHash(expected, { algorithm, digest })) {
-            const [wanted, found] = [expected, { algorithm, digest }].map((hash) => printHash(hash, "sri"))
-            return failure(
-              "hash-mismatch",
-              `hash mismatch importing path '${request.path}':\n  specified: ${wanted}\n     got:    ${found}`
-            )
-          }
-          const value =
-            request.recursive && algorithm === "sha256"
-              ? makeSource(request.name, digest)
-              : makeFixedOutput(request.name, request.recursive ? "recursive" : "flat", { algorithm, digest })
-          return { ok: true, value }
-        }
+        case "AddSource":
+          return this.#job.readOnly && !isInStore(request.path) ? this.#hashed(request) : undefined
         case "Realise":
           if (this.#job.readOnly && request.elements.every((e) => e._tag === "Path")) return { ok: true, value: null }
           return undefined
         default:
           return undefined
       }
-    } catch (error) {
-      if (error instanceof Error && "_tag" in error) return failure("io", error.message)
-      throw error
+    })
+  }
+
+  /** The path that a source of the host would have. */
+  #hashed(request: AddSource): IoAnswer | undefined {
+    if (this.#hashPath === undefined) return undefined
+    const { expected } = request
+    const algorithm = expected?.algorithm ?? "sha256"
+    const digest = this.#hashPath(request.path, { accepted: request.accepted, flat: !request.recursive, algorithm })
+    if (expected !== undefined && !sameHash(expected, { algorithm, digest })) {
+      const [wanted, found] = [expected, { algorithm, digest }].map((hash) => printHash(hash, "sri"))
+      return failure("hash-mismatch", `hash mismatch importing path '${request.path}':\n  specified: ${wanted}\n     got:    ${found}`)
     }
+    const value =
+      request.recursive && algorithm === "sha256"
+        ? makeSource(request.name, digest)
+        : makeFixedOutput(request.name, request.recursive ? "recursive" : "flat", { algorithm, digest })
+    return { ok: true, value }
   }
 
   release(request: FarRequest): void {
@@ -238,6 +261,7 @@ export abstract class EvaluationHost implements IoHost {
     if (id === undefined) return
     this.#pending.delete(key)
     this.#keys.delete(id)
+    this.#hashing.delete(key)
     this.post({ _tag: "Release", id })
   }
 
@@ -248,6 +272,7 @@ export abstract class EvaluationHost implements IoHost {
     this.#keys.delete(id)
     this.#pending.delete(key)
     this.#answers.set(key, this.#fallThrough(key, answer))
+    this.#hashing.delete(key)
   }
 
   /** Whether one of these requests is answered. */
@@ -278,8 +303,10 @@ export abstract class EvaluationHost implements IoHost {
         return this.#access.answerInStore({ _tag: "References", path })
       case "s":
         return this.#access.answerInStore({ _tag: "ReadLink", path })
-      default:
-        return answer
+      default: {
+        const source = this.#hashing.get(key)
+        return (source === undefined ? undefined : telling(() => this.#hashed(source))) ?? answer
+      }
     }
   }
 

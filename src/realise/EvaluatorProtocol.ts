@@ -21,8 +21,13 @@ export const Flag = {
   Interrupt: 1
 } as const
 
-/** A question that the main thread answers: a far request, or a read of a path in the store that the evaluator cannot read itself. */
-export type Question = FarRequest | { readonly _tag: "StoreRead"; readonly path: StorePath; readonly request: NearRequest }
+/** A question that the main thread answers. */
+export type Question =
+  | FarRequest
+  /** A read of something in a store path. */
+  | { readonly _tag: "StoreRead"; readonly path: StorePath; readonly request: Extract<NearRequest, { readonly path: ByteString }> }
+  /** The path that a source would have which lies in a store path, in an evaluation that writes nothing. */
+  | { readonly _tag: "StoreHash"; readonly path: StorePath; readonly request: Extract<FarRequest, { readonly _tag: "AddSource" }> }
 
 export type ToEvaluator =
   /** `timed`: the times of evaluated files are wanted. */

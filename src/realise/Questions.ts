@@ -25,7 +25,7 @@ import { spansOf } from "./FileSpans.ts"
 import { Realiser } from "./Realiser.ts"
 import type { RealiseError } from "./RealiseError.ts"
 import { toIoFailure } from "./RealiseError.ts"
-import { readStore } from "./StoreFiles.ts"
+import { hashStored, readStore } from "./StoreFiles.ts"
 
 /** The messages that end an evaluation. */
 type Ending = Extract<FromEvaluator, { readonly _tag: "Result" | "Reply" | "Failed" | "Interrupted" }>
@@ -40,14 +40,17 @@ const failureOf = (error: RealiseError | CastoreError): IoAnswer => ({
 
 const answer = (question: Question): Effect.Effect<IoAnswer, never, World> =>
   (question._tag === "StoreRead"
-    ? readStore(question.path, question.request)
-    : Effect.flatMap(Realiser, (realiser) => Effect.map(realiser.answer(question), (value): IoAnswer => ({ ok: true, value })))
+    ? readStore(question.request)
+    : question._tag === "StoreHash"
+      ? hashStored(question.request)
+      : Effect.flatMap(Realiser, (realiser) => Effect.map(realiser.answer(question), (value): IoAnswer => ({ ok: true, value })))
   ).pipe(Effect.catch((error) => Effect.succeed(failureOf(error))))
 
 /** What a question is about, for traces. */
 const subjectOf = (question: Question): Record<string, unknown> => {
   switch (question._tag) {
     case "StoreRead":
+    case "StoreHash":
       return { path: question.path, request: question.request._tag }
     case "EnsurePath":
     case "AddSource":

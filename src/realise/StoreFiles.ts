@@ -1,6 +1,6 @@
 /**
- * Near requests of an evaluation that name store paths, answered from the stores: the path is realised first (it may be a fetch that nobody needed
- * until now), then read through directory and blob service.
+ * Near requests of an evaluation that name store paths, and hashes of sources that lie in them, answered from the stores: the path is realised first (it may be
+ * a fetch that nobody needed until now), then read through directory and blob service.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -8,75 +8,79 @@ import * as Stream from "effect/Stream"
 import { BlobService } from "../castore/blob/BlobService.ts"
 import type { CastoreError } from "../castore/CastoreError.ts"
 import { DirectoryService } from "../castore/directory/DirectoryService.ts"
-import type { Digest, Directory } from "../castore/Node.ts"
+import * as Memory from "../castore/directory/Memory.ts"
+import type { Node } from "../castore/Node.ts"
+import { pruneTree } from "../castore/PruneTree.ts"
 import type { IoAnswer, NearRequest } from "../eval/IoRequest.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { fromBytes } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import { splitStorePath } from "../nix/StorePath.ts"
+import { pathOfNode } from "../store/Add.ts"
+import type { PathInfo } from "../store/PathInfo.ts"
 import { PathInfoService } from "../store/PathInfoService.ts"
+import { addOptions, type AddSource, sourceFailure, sourceNode } from "./Additions.ts"
 import { Realiser } from "./Realiser.ts"
 import type { RealiseError } from "./RealiseError.ts"
 import { notInStore } from "./EvaluatorProtocol.ts"
-import type { Found } from "./StoreTree.ts"
-import { answerFromNode, findNode, nodeType, refusal } from "./StoreTree.ts"
+import { locate } from "./StorePlaces.ts"
+import { answerFromNode, nodeType, refusal } from "./StoreTree.ts"
 
 type StoreRequest = NearRequest & { readonly path: ByteString }
 
-const linkLimit = 40
-
-/** Walks with directories loaded on demand: tries, loads what was missing, tries again. */
-const walk = Effect.fnUntraced(function* (root: StorePath, node: Parameters<typeof findNode>[2], path: ByteString, follow: boolean) {
-  const directories = yield* DirectoryService
-  const loaded = new Map<Digest, Directory>()
-  for (;;) {
-    const found: Found = findNode({ directory: (digest) => loaded.get(digest) }, root, node, path, follow)
-    if (found._tag !== "Damaged") return { found, loaded }
-    const directory = yield* directories.get(found.digest)
-    if (Option.isNone(directory)) return { found, loaded }
-    loaded.set(found.digest, directory.value)
-  }
+/** The path info of a store path, which is made present where that can be done. */
+const present = Effect.fnUntraced(function* (
+  path: StorePath
+): Effect.fn.Return<Option.Option<PathInfo>, RealiseError | CastoreError, Realiser | PathInfoService> {
+  const infos = yield* PathInfoService
+  const info = yield* infos.get(path)
+  if (Option.isSome(info)) return info
+  const realiser = yield* Realiser
+  if ((yield* realiser.answer({ _tag: "EnsurePath", path })) !== true) return info
+  yield* realiser.answer({ _tag: "Realise", elements: [{ _tag: "Path", path }], derivations: [] })
+  return yield* infos.get(path)
 })
 
-/** Answers `request`, whose path is in the store `root` or below. Failures of the store are answers too; failures to realise are errors. */
+/** Answers `request`, whose path is a store path or lies below one. Failures of the store are answers too; failures to realise are errors. */
 export const readStore = Effect.fnUntraced(function* (
-  root: StorePath,
-  request: NearRequest
+  request: StoreRequest
 ): Effect.fn.Return<IoAnswer, RealiseError | CastoreError, Realiser | PathInfoService | DirectoryService | BlobService> {
-  const realiser = yield* Realiser
-  const infos = yield* PathInfoService
-  let wanted = request as StoreRequest
-  let storePath = root
-  for (let links = 0; links <= linkLimit; links++) {
-    let info = yield* infos.get(storePath)
-    if (Option.isNone(info)) {
-      const obtained = yield* realiser.answer({ _tag: "EnsurePath", path: storePath })
-      if (obtained === true) info = yield* infos.get(storePath)
-    }
-    if (Option.isNone(info)) return refusal(notInStore, `path '${storePath}' is not valid`)
-    if (wanted._tag === "References") return { ok: true, value: info.value.references }
-    const follow = wanted._tag === "PathType" ? wanted.follow : wanted._tag !== "ReadLink"
-    const { found } = yield* walk(storePath, info.value.node, wanted.path, follow)
-    if (found._tag === "Elsewhere") {
-      if (!found.path.startsWith("/nix/store/")) return refusal(notInStore, found.path)
-      storePath = splitStorePath(found.path).storePath
-      wanted = { ...wanted, path: found.path }
-      continue
-    }
-    const simple = answerFromNode(wanted, found)
-    if (simple !== undefined) return simple
-    if (found._tag !== "Node") return refusal("io", `cannot read '${wanted.path}'`)
-    if (found.node._tag === "Directory") {
-      const directory = yield* (yield* DirectoryService).get(found.node.digest)
-      if (Option.isNone(directory)) return refusal("damaged", `path '${wanted.path}' is damaged in the store; run 'yix store verify'`)
-      return { ok: true, value: directory.value.entries.map((entry) => [entry.name, nodeType(entry.node)] as const) }
-    }
-    if (found.node._tag === "File") {
-      const blobs = yield* BlobService
-      const pieces = yield* Stream.runCollect(blobs.read(found.node.digest))
-      return { ok: true, value: pieces.map(fromBytes).join("") }
-    }
-    return refusal("io", `cannot read '${wanted.path}'`)
+  // What a path refers to does not depend on where in it one looks.
+  const at = request._tag === "References" ? splitStorePath(request.path).storePath : request.path
+  const follow = request._tag === "PathType" ? request.follow : request._tag !== "ReadLink" && request._tag !== "References"
+  const place = yield* locate(at, follow, present)
+  if (place._tag === "Unknown") return refusal(notInStore, `path '${place.storePath}' is not valid`)
+  if (place._tag === "Outside") return refusal(notInStore, place.path)
+  if (request._tag === "References") return { ok: true, value: place.info.references }
+  const { found } = place
+  const wanted = { ...request, path: place.path }
+  const simple = answerFromNode(wanted, found)
+  if (simple !== undefined) return simple
+  if (found._tag !== "Node") return refusal("io", `cannot read '${wanted.path}'`)
+  if (found.node._tag === "Directory") {
+    const directory = yield* (yield* DirectoryService).get(found.node.digest)
+    if (Option.isNone(directory)) return refusal("damaged", `path '${wanted.path}' is damaged in the store; run 'yix store verify'`)
+    return { ok: true, value: directory.value.entries.map((entry) => [entry.name, nodeType(entry.node)] as const) }
   }
-  return refusal("loop", `too many symbolic links encountered while traversing the path '${wanted.path}'`)
+  if (found.node._tag === "File") {
+    const blobs = yield* BlobService
+    const pieces = yield* Stream.runCollect(blobs.read(found.node.digest))
+    return { ok: true, value: pieces.map(fromBytes).join("") }
+  }
+  return refusal("io", `cannot read '${wanted.path}'`)
+})
+
+/** The path that a source in a store path would have, in an evaluation that writes nothing. Failures to read or realise it are errors. */
+export const hashStored = Effect.fnUntraced(function* (
+  request: AddSource
+): Effect.fn.Return<IoAnswer, RealiseError | CastoreError, Realiser | PathInfoService | DirectoryService | BlobService> {
+  const { name, path, accepted } = request
+  const place = yield* locate(path, false, present)
+  if (place._tag !== "Inside") return refusal(notInStore, `path '${path}' is in no store`)
+  const found = yield* sourceNode(path, place)
+  const hashed = (node: Node) => Effect.mapError(pathOfNode(name, path, node, addOptions(request)), (error) => sourceFailure(path, error))
+  if (accepted === undefined) return { ok: true, value: yield* hashed(found) }
+  const scratch = Memory.make()
+  const node = yield* pruneTree(found, accepted, scratch)
+  return { ok: true, value: yield* Effect.provideService(hashed(node), DirectoryService, scratch) }
 })

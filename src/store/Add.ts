@@ -83,16 +83,23 @@ const hashContents = Effect.fnUntraced(function* (node: Extract<Node, { readonly
   return Uint8Array.from(hasher.digest())
 })
 
-/** Adds the file, tree or symlink at a host path (as bytes) to the store under `name`, as `nix-store --add` and `--add-fixed` do. */
-export const addPath = Effect.fn("store.addPath")(function* (
+/** What is stored of a source, and under which path. */
+interface Placed {
+  readonly content: Ingested
+  readonly path: StorePath
+  readonly ca: string
+}
+
+/** Finds the place of a source that was read. `path`: what errors call it. */
+const place = Effect.fnUntraced(function* (
   name: ByteString,
   path: ByteString,
-  options: AddOptions = {}
-): Effect.fn.Return<PathInfo, SourceError | CastoreError | AddedHashMismatch, BlobService | DirectoryService | PathInfoService> {
+  source: Ingested,
+  options: AddOptions
+): Effect.fn.Return<Placed, SourceError | CastoreError | AddedHashMismatch, BlobService | DirectoryService> {
   const method = options.method ?? "recursive"
   const algorithm = options.algorithm ?? "sha256"
-  const source = yield* ingestPath(path, { accepted: options.accepted })
-  let content: Ingested = source
+  let content = source
   let digest = source.narHash
   if (method === "flat") {
     if (source.node._tag !== "File") {
@@ -113,8 +120,38 @@ export const addPath = Effect.fn("store.addPath")(function* (
   if (expected !== undefined && !sameHash(expected, hash)) {
     return yield* new AddedHashMismatch({ path: toUnicode(path), expected: printHash(expected, "sri"), actual: printHash(hash, "sri") })
   }
-  const { path: storePath, ca } = yield* addressed(`store path named '${toUnicode(name)}'`, name, method, hash, [])
-  return yield* commit(content, storePath, ca, [])
+  return { content, ...(yield* addressed(`store path named '${toUnicode(name)}'`, name, method, hash, [])) }
+})
+
+/** Adds the file, tree or symlink at a host path (as bytes) to the store under `name`, as `nix-store --add` and `--add-fixed` do. */
+export const addPath = Effect.fn("store.addPath")(function* (
+  name: ByteString,
+  path: ByteString,
+  options: AddOptions = {}
+): Effect.fn.Return<PathInfo, SourceError | CastoreError | AddedHashMismatch, BlobService | DirectoryService | PathInfoService> {
+  const placed = yield* place(name, path, yield* ingestPath(path, { accepted: options.accepted }), options)
+  return yield* commit(placed.content, placed.path, placed.ca, [])
+})
+
+/** Where `addNode` would put a tree that the castore has. */
+export const pathOfNode = Effect.fn("store.pathOfNode")(function* (
+  name: ByteString,
+  path: ByteString,
+  node: Node,
+  options: Omit<AddOptions, "accepted"> = {}
+): Effect.fn.Return<StorePath, SourceError | CastoreError | AddedHashMismatch, BlobService | DirectoryService> {
+  return (yield* place(name, path, { node, ...(yield* calculate(node)) }, options)).path
+})
+
+/** Adds a tree that the castore has, as `addPath` does with one of the host. `path`: what errors call it. */
+export const addNode = Effect.fn("store.addNode")(function* (
+  name: ByteString,
+  path: ByteString,
+  node: Node,
+  options: Omit<AddOptions, "accepted"> = {}
+): Effect.fn.Return<PathInfo, SourceError | CastoreError | AddedHashMismatch, BlobService | DirectoryService | PathInfoService> {
+  const placed = yield* place(name, path, { node, ...(yield* calculate(node)) }, options)
+  return yield* commit(placed.content, placed.path, placed.ca, [])
 })
 
 /** Adds a text with references, as `builtins.toFile` and derivations are. `references`: sorted. */
