@@ -35,7 +35,7 @@ import type { Value } from "./Value.ts"
 import { Builtin, ContextString, fromBigInt, Lambda, NixFloat, NixPath, Thunk } from "./Value.ts"
 import { positionSet } from "./PositionSet.ts"
 
-/** A Code for a subtree. `name` is what a function literal here is bound to. */
+/** A Code for a subtree. `name` is what a function literal here is bound to, and the functions that it gives in turn. */
 export const compile = (unit: Unit, node: number, scope: Scope | null, name?: SymbolId): Code => {
   switch (unit.kind(node)) {
     case Kind.Int:
@@ -181,7 +181,7 @@ const lambdaCode = (unit: Unit, node: number, scope: Scope | null, name: SymbolI
     }
   }
   const body = unit.cell(node, 5)
-  return new LambdaCode(unit.position(node), parameterSymbol, formals, kind === 2, compile(unit, body, inner), name)
+  return new LambdaCode(unit.position(node), parameterSymbol, formals, kind === 2, compile(unit, body, inner, name), name)
 }
 
 /** The Codes of a counted group of child nodes. */

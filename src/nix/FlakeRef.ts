@@ -185,9 +185,13 @@ const decode = (text: string): ByteString =>
 const escape = (text: ByteString, allowed: RegExp): string =>
   text.replace(/[\s\S]/g, (c) => (allowed.test(c) ? c : `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`))
 
-/** What stands in a query value, and in one segment of a path. */
-const inQuery = /[a-zA-Z0-9._~!$'()*,;:@/?-]/
-const inSegment = /[a-zA-Z0-9._~!$&'()*+,;=:@-]/
+/** What stands as it is in a query, and in one segment of a path: less than RFC 3986 allows, as Nix prints URLs. */
+const inQuery = /[a-zA-Z0-9._~:@/?-]/
+const inSegment = /[a-zA-Z0-9._~:@-]/
+
+const segment = (value: string): string => escape(value, inSegment)
+
+const printPath = (path: ByteString): string => path.split("/").map(segment).join("/")
 
 const printQuery = (query: ReadonlyMap<string, string>): string =>
   query.size === 0
@@ -197,9 +201,15 @@ const printQuery = (query: ReadonlyMap<string, string>): string =>
         .map(([name, value]) => `${escape(name, inQuery)}=${escape(value, inQuery)}`)
         .join("&")}`
 
+/** User, password and host; signs that stand in none of them unescaped are escaped. */
+const printAuthority = (authority: string): string => authority.replace(/[^@:[\]]+/g, (one) => escape(decode(one), /[a-zA-Z0-9._~-]/))
+
 /** The URL without what has become attributes. */
 const rest = (scheme: string, parts: Parts): string =>
-  `${scheme}:${parts.authority === undefined ? "" : `//${parts.authority}`}${parts.path}${printQuery(parts.query)}`
+  `${scheme}:${parts.authority === undefined ? "" : `//${printAuthority(parts.authority)}`}${parts.path
+    .split("/")
+    .map((one) => segment(decode(one)))
+    .join("/")}${printQuery(parts.query)}`
 
 const integerOf = (name: string, value: string, url: ByteString): number => {
   if (!/^[0-9]{1,15}$/.test(value)) fail(`path URL '${url}' has invalid parameter '${name}'`)
@@ -274,6 +284,7 @@ const parsePath = (parts: Parts, url: ByteString): Map<string, Attribute> => {
   if (parts.authority !== undefined && parts.authority !== "") {
     return fail(`path URL '${url}' should not have an authority ('${parts.authority}')`)
   }
+  if (/%2f/i.test(parts.path)) return notAbsolute(url)
   const input = new Map<string, Attribute>([
     ["type", "path"],
     ["path", decode(parts.path).replace(/\/{2,}/g, "/") || "/"]
@@ -364,7 +375,7 @@ const parsePlainPath = (url: ByteString): TreeInput => {
   const path = match?.[1] ?? ""
   if (!path.startsWith("/")) return notAbsolute(url)
   if (match?.[3]) return fail(`unexpected fragment '${match[3]}' in flake reference '${url}'`)
-  const parts = partsOf(`path:${escape(path, /[a-zA-Z0-9._~!$&'()*+,;=:@/-]/)}${match?.[2] === undefined ? "" : `?${match[2]}`}`)
+  const parts = partsOf(`path:${printPath(path)}${match?.[2] === undefined ? "" : `?${match[2]}`}`)
   if (parts === undefined) return notAbsolute(url)
   const dir = take(parts.query, "dir")
   const input = parsePath(parts, url)
@@ -376,8 +387,6 @@ const text = (input: TreeInput, name: string): string | undefined => {
   const value = input.get(name)
   return value === undefined ? undefined : String(value)
 }
-
-const segment = (value: string): string => escape(value, inSegment)
 
 /** The URL of an input, `dir` included. Throws `FlakeRefError` for what has no URL. */
 export const printUrl = (input: TreeInput): ByteString => {
@@ -397,7 +406,7 @@ export const printUrl = (input: TreeInput): ByteString => {
     }
     case "path":
       put("lastModified", "narHash", "rev", "revCount")
-      return `path:${escape(text(input, "path")!, /[a-zA-Z0-9._~!$&'()*+,;=:@/-]/)}${printQuery(query)}`
+      return `path:${printPath(text(input, "path")!)}${printQuery(query)}`
     case "github":
     case "gitlab":
     case "sourcehut": {
@@ -411,7 +420,7 @@ export const printUrl = (input: TreeInput): ByteString => {
       put("ref", "rev")
       for (const name of gitFlags) if (name !== "allRefs" && input.get(name) === true) query.set(name, "1")
       const url = text(input, "url")!
-      return withQuery(/^[a-z][a-z0-9+.-]*:/.test(url) ? url : `file://${escape(url, /[a-zA-Z0-9._~!$&'()*+,;=:@/-]/)}`, query, "git")
+      return withQuery(/^[a-z][a-z0-9+.-]*:/.test(url) ? url : `file://${printPath(url)}`, query, "git")
     }
     case "hg":
       put("ref", "rev")

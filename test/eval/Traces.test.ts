@@ -81,6 +81,17 @@ describe("an error's report", () => {
     assert.match(text, /error: stack overflow; max-call-depth exceeded\n +at «string»:1:12:/)
   })
 
+  it("calls a function that a function gives by the name that both are bound to", () => {
+    assert.include(
+      report("let f = a: b: { c }: c; in builtins.length (f 1 2)", false),
+      "expected a list but found a function: \u00ablambda f @ "
+    )
+    assert.include(
+      report("let f = a: if a then b: b else a; in builtins.length (f true)", false),
+      "expected a list but found a function: \u00ablambda @ "
+    )
+  })
+
   it("says which operand of an arithmetic builtin is no number", () => {
     assert.include(frames('builtins.add "a" 1'), "while evaluating the first argument of the addition")
     assert.include(frames('builtins.mul 1 "a"'), "while evaluating the second argument of the multiplication")

@@ -85,6 +85,8 @@ export class Nix {
       .replaceAll(directory, folder)
       .replaceAll(path.dirname(directory), path.dirname(folder))
       .replaceAll(path.join(this.#scratch, "home"), home)
+      .replaceAll(`${this.#scratch}/`, "/")
+      .replaceAll(this.#scratch, "/")
   }
 
   /** What is printed for the first files that succeed. A path is printed with the line ends in it, so a mark stands after each. */

@@ -1,7 +1,9 @@
 /**
  * What programs are made of: for each type, ways to get one. `<int>` is an argument, `<int!>` any expression, `<=int>` an operand at the template's level.
  *
- * Lengths that builtins allocate by are kept small: what Nix does when it runs out of memory is not compared.
+ * Not generated, since the difference is known and meant: lengths by which builtins allocate (what Nix does when it runs out of memory is not compared); `system` of a
+ * derivation with quotes or backslashes (Nix writes it into `.drv` files without escaping it, so that they cannot be read again); `break`, whose result Nix does not
+ * evaluate, so that it prints as `<CODE>`.
  */
 import { Levels } from "./Tree.ts"
 import { readType, type Type } from "./Types.ts"
@@ -172,7 +174,7 @@ const strings = [
     "(builtins.parseDrvName <string>).version",
     '(derivation { name = "n"; system = "s"; builder = <string>; }).outPath',
     '(derivation { name = <string>; system = "s"; builder = "b"; args = <[string]>; env = <any>; }).drvPath',
-    '(derivation { name = "m"; system = <string>; builder = "b"; outputs = [ "out" "dev" ]; x = <any>; }).dev.outPath',
+    '(derivation { name = "m"; system = "s"; builder = <string>; outputs = [ "out" "dev" ]; x = <any>; }).dev.outPath',
     '(derivation { name = "f"; system = "s"; builder = "b"; outputHash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="; outputHashMode = "recursive"; v = <string>; }).outPath',
     '(derivation { name = "j"; system = "s"; builder = "b"; __structuredAttrs = true; v = <any>; }).outPath'
   )

@@ -55,7 +55,10 @@ const printed: ReadonlyArray<readonly [Readonly<Record<string, Attribute>>, stri
   [{ type: "git", url: "/tmp/x" }, "git+file:///tmp/x"],
   [{ type: "path", path: "./a", lastModified: 3, rev, narHash }, `path:./a?lastModified=3&narHash=${escapedHash}&rev=${rev}`],
   [{ type: "tarball", url: "https://a/b.tar.gz", narHash }, `https://a/b.tar.gz?narHash=${escapedHash}`],
-  [{ type: "indirect", id: "nixpkgs", dir: "x" }, "flake:nixpkgs?dir=x"]
+  [{ type: "indirect", id: "nixpkgs", dir: "x" }, "flake:nixpkgs?dir=x"],
+  [{ type: "github", owner: "a$!", repo: "b", dir: "d'=&" }, "github:a%24%21/b?dir=d%27%3D%26"],
+  [{ type: "path", path: "/a!b$(c)" }, "path:/a%21b%24%28c%29"],
+  [{ type: "tarball", url: "https://u$:p@h/a!b%20c?x='y" }, "https://u%24:p@h/a%21b%20c?x=%27y"]
 ]
 
 const unfit: ReadonlyArray<readonly [Readonly<Record<string, Attribute>>, RegExp]> = [
