@@ -150,8 +150,16 @@ interface Parts {
   readonly fragment: string
 }
 
+/** Characters of an address: more than any has, and few enough for the expressions below. */
+const lengthLimit = 1 << 16
+
+const checkLength = (url: ByteString): void => {
+  if (url.length > lengthLimit) fail(`URL '${url.slice(0, 80)}...' is longer than ${lengthLimit} characters`)
+}
+
 /** RFC 3986, leniently: quotes and blanks are let through in queries as Nix does. */
 const partsOf = (url: ByteString): Parts | undefined => {
+  checkLength(url)
   const match =
     /^([a-z][a-z0-9+.-]*):(?:\/\/([a-zA-Z0-9._~!$&'()*+,;=:@%[\]-]*))?((?:[a-zA-Z0-9._~!$&'()*+,;=:@/-]|%[0-9a-fA-F]{2})*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(
       url
@@ -350,6 +358,7 @@ const parseParts = (parts: Parts, url: ByteString): Map<string, Attribute> | und
  * Throws `FlakeRefError`.
  */
 export const parseUrl = (url: ByteString, options: { readonly flake: boolean }): TreeInput => {
+  checkLength(url)
   if (options.flake) {
     const indirect = /^[a-zA-Z][a-zA-Z0-9_-]*(?:\/|$)/.test(url) ? parseIndirect(url.replace(/#.*$/s, ""), url) : undefined
     if (indirect !== undefined)

@@ -11,7 +11,7 @@ import { hostPath } from "../../castore/ingest/HostTree.ts"
 import type { SourceError } from "../../castore/ingest/SourceError.ts"
 import type { Node } from "../../castore/Node.ts"
 import { type ByteString, toUnicode } from "../../nix/Bytes.ts"
-import { printUrl, type TreeInput } from "../../nix/FlakeRef.ts"
+import { FlakeRefError, printUrl, showInput, type TreeInput } from "../../nix/FlakeRef.ts"
 import type { Source } from "../Content.ts"
 import { unpack } from "../Tarball.ts"
 import type { FetchedTree } from "./FetchedTree.ts"
@@ -41,6 +41,16 @@ export interface TreeSources {
   readonly mirrors: Mirrors | undefined
 }
 
+/** The input as messages call it. What a registry made of it may have no address. */
+const called = (input: TreeInput): string => {
+  try {
+    return toUnicode(printUrl(input))
+  } catch (error) {
+    if (error instanceof FlakeRefError) return toUnicode(showInput(input))
+    throw error
+  }
+}
+
 const text = (input: TreeInput, name: string): string => String(input.get(name) ?? "")
 
 /** The latest change in a tree of this machine, Unix seconds; links are not followed. */
@@ -58,7 +68,7 @@ const newest = (root: ByteString): number => {
 
 const fetchPath = Effect.fnUntraced(function* (input: TreeInput) {
   const where = text(input, "path")
-  const shown = toUnicode(printUrl(input))
+  const shown = called(input)
   if (!where.startsWith("/")) return yield* new InputUnsupported({ url: shown, detail: "its path is relative; give an absolute one" })
   const root = where.length > 1 ? where.replace(/\/+$/, "") : where
   const { node } = yield* ingestPath(root)
@@ -93,13 +103,13 @@ export const fetchTree = Effect.fnUntraced(function* (input: TreeInput, { open, 
     const { input: found, dir } = yield* resolve(wanted)
     if (dir !== undefined) {
       return yield* new InputUnsupported({
-        url: toUnicode(printUrl(input)),
+        url: called(input),
         detail: `it stands for the directory '${String(dir)}' of a tree`
       })
     }
     wanted = found
   }
-  const shown = toUnicode(printUrl(wanted))
+  const shown = called(wanted)
   const given = new Map([...wanted].filter(([name]) => name === "rev" || name === "revCount" || name === "lastModified"))
   const fetched = yield* Effect.gen(function* () {
     switch (wanted.get("type")) {

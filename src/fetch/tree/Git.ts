@@ -19,12 +19,13 @@ import { EventSink } from "../../wire/Events.ts"
 import { localPath } from "../Transfer.ts"
 import { withoutIgnored } from "./ExportIgnore.ts"
 import { attempt, failure, GitFailed, type GitOptions, line, run } from "./GitProcess.ts"
-import { type Commit, localCommit, type Mirrors, type Wanted } from "./GitRepository.ts"
+import { type Commit, localCommit, type Mirrors, repositoryAt, type Wanted } from "./GitRepository.ts"
 import { listTree, treeEntries } from "./GitTree.ts"
 import type { FetchedTree } from "./FetchedTree.ts"
 
-/** Submodules in submodules, at most. */
+/** Submodules in submodules, at most; and in all. */
 const depthLimit = 32
+const submoduleLimit = 1024
 
 const flag = (input: TreeInput, name: string): boolean => input.get(name) === true
 const text = (input: TreeInput, name: string): string | undefined => {
@@ -41,7 +42,7 @@ const directoryOf = (url: string): string | undefined => {
 /** A submodule's address, which may be relative to that of the repository (gitmodules(5)). */
 export const resolveUrl = (base: string, url: string): string => {
   if (!/^\.\.?(?:\/|$)/.test(url)) return url
-  const cut = /^([a-z][a-z0-9+.-]*:\/\/[^/]*|[^/:]+@[^/:]+:)(.*)$/s.exec(base)
+  const cut = /^([a-z][a-z0-9+.-]*:\/\/[^/]*|[^/:]+:)(.*)$/s.exec(base)
   const [head, tail] = cut === null ? ["", base] : [cut[1]!, cut[2]!]
   const joined = path.posix.join(tail === "" ? "/" : tail, url)
   return head + joined
@@ -74,7 +75,14 @@ const entriesOf = (
   mirrors: Mirrors,
   commit: Commit,
   prefix: string,
-  options: { readonly submodules: boolean; readonly exportIgnore: boolean; readonly shallow: boolean; readonly depth: number }
+  options: {
+    readonly submodules: boolean
+    readonly exportIgnore: boolean
+    readonly shallow: boolean
+    readonly depth: number
+    /** Of all submodules, counted as they are met. */
+    readonly met: { count: number }
+  }
 ): Effect.Effect<Stream.Stream<IngestEntry, GitFailed | CastoreError, BlobService>, GitFailed> =>
   Effect.gen(function* () {
     const all = yield* listTree(commit.rev, commit.repository)
@@ -84,6 +92,10 @@ const entriesOf = (
     if (!options.submodules || links.length === 0) return own
     if (options.depth >= depthLimit)
       return yield* failure(["submodule"], commit.repository, `it has submodules more than ${depthLimit} deep`)
+    options.met.count += links.length
+    if (options.met.count > submoduleLimit) {
+      return yield* failure(["submodule"], commit.repository, `it has more than ${submoduleLimit} submodules`)
+    }
     const modules = yield* submodulesOf(commit)
     const inner = yield* Effect.forEach(links, (link) =>
       Effect.gen(function* () {
@@ -96,25 +108,50 @@ const entriesOf = (
     return inner.reduceRight((rest, first) => Stream.concat(first, rest), own)
   })
 
+/** The submodule as it stands in the parent's work tree, where it does: at its own place, not where a link leads. */
+const checkedOut = (directory: string | undefined, module: Submodule): string | undefined => {
+  if (directory === undefined) return undefined
+  const name = toUnicode(module.path)
+  try {
+    const checkout = path.join(fs.realpathSync(directory), name)
+    return fs.existsSync(path.join(checkout, ".git")) && fs.realpathSync(checkout) === checkout ? checkout : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The commit of a submodule. What a repository from elsewhere names is not looked for on this machine, which git does not do either (CVE-2022-39253) unless its
+ * configuration says `protocol.file.allow = always`.
+ */
 const submoduleCommit = Effect.fnUntraced(function* (mirrors: Mirrors, parent: Commit, module: Submodule, rev: string, shallow: boolean) {
-  const checkout = parent.repository.directory === undefined ? undefined : path.join(parent.repository.directory, toUnicode(module.path))
-  const wanted = (url: string): Wanted => ({ url, ref: undefined, rev, shallow, allRefs: false })
-  if (checkout !== undefined && fs.existsSync(path.join(checkout, ".git"))) {
+  const { repository } = parent
+  const wanted = (url: string): Wanted => ({ url, ref: undefined, rev, shallow, allRefs: false, namedBy: "repository" })
+  const checkout = checkedOut(repository.directory, module)
+  if (checkout !== undefined) {
     const there = yield* Effect.result(localCommit(wanted(checkout), checkout))
     if (there._tag === "Success") return there.success
   }
+  const own = directoryOf(repository.url)
   const origin =
-    parent.repository.directory === undefined
-      ? parent.repository.url
-      : yield* Effect.orElseSucceed(line(["config", "--get", "remote.origin.url"], parent.repository), () => parent.repository.directory!)
+    own === undefined ? repository.url : yield* Effect.orElseSucceed(line(["config", "--get", "remote.origin.url"], repository), () => own)
   const url = resolveUrl(origin, module.url)
   const local = directoryOf(url)
-  return yield* local === undefined ? mirrors.commit(wanted(url)) : localCommit(wanted(url), local)
+  if (local === undefined) return yield* mirrors.commit(wanted(url))
+  if (directoryOf(origin) === undefined) {
+    const { stdout } = yield* attempt(["config", "--get", "protocol.file.allow"], { url, environment: { GIT_DIR: "/dev/null" } })
+    if (fromBytes(stdout).trim() !== "always") {
+      const detail = `its submodule '${module.path}' is said to be at '${module.url}' on this machine, where nothing is read for a repository from elsewhere`
+      return yield* failure(["submodule"], repository, detail)
+    }
+  }
+  return yield* localCommit(wanted(url), local)
 })
 
 /** The tracked files as they are on the disk, where something was changed; `undefined` where nothing was. */
 const changedWorkTree = Effect.fnUntraced(function* (directory: string, url: string) {
-  const repository: GitOptions = { url, directory }
+  const repository = repositoryAt(url, directory)
+  if (repository.gitDir !== undefined) return undefined
   const bare = yield* line(["rev-parse", "--is-bare-repository"], repository)
   if (bare === "true") return undefined
   const head = yield* attempt(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], repository)
@@ -143,7 +180,8 @@ export const fetchGit = Effect.fnUntraced(function* (input: TreeInput, mirrors: 
     ref: text(input, "ref"),
     rev: text(input, "rev"),
     shallow: flag(input, "shallow"),
-    allRefs: flag(input, "allRefs")
+    allRefs: flag(input, "allRefs"),
+    namedBy: "user"
   }
   const directory = directoryOf(url)
   if (directory !== undefined && !fs.existsSync(directory)) {
@@ -155,7 +193,7 @@ export const fetchGit = Effect.fnUntraced(function* (input: TreeInput, mirrors: 
     if (changed !== undefined) {
       const emit = yield* EventSink
       emit({ _tag: "Message", level: "warning", text: `warning: Git tree '${directory}' is dirty` })
-      const repository: GitOptions = { url, directory }
+      const repository = repositoryAt(url, directory)
       const { node } = yield* ingestPath(fromUnicode(directory), {
         accepted: exportIgnore ? yield* notIgnored(changed.accepted, repository) : changed.accepted
       })
@@ -172,7 +210,8 @@ export const fetchGit = Effect.fnUntraced(function* (input: TreeInput, mirrors: 
     submodules: flag(input, "submodules"),
     exportIgnore,
     shallow: wanted.shallow,
-    depth: 0
+    depth: 0,
+    met: { count: 0 }
   })
   const node = yield* ingest(Stream.concat(entries, Stream.succeed<IngestEntry>({ _tag: "Directory", path: "" })))
   const attributes = new Map<string, string | number>([

@@ -2,7 +2,8 @@
  * Running `git`, which brings protocols, credentials and packs. Each call is one process (and its children) that is over, or killed with all of them, when the effect is.
  *
  * The environment is the user's, without what ties git to a repository that is not the one meant; nothing is asked at the terminal, no hook or file-system monitor of a
- * repository runs.
+ * repository runs, nothing is fetched behind the scenes, and a directory that merely looks like a repository (one that a commit brought along, with a configuration of
+ * its own) is none unless it was named.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Effect from "effect/Effect"
@@ -31,6 +32,8 @@ export interface GitOptions {
   /** `-C`: a repository is looked for from here. */
   readonly directory?: string | undefined
   readonly environment?: Readonly<Record<string, string>> | undefined
+  /** Besides those of every call; `name=value`. */
+  readonly settings?: ReadonlyArray<string> | undefined
   readonly input?: Uint8Array | undefined
 }
 
@@ -44,6 +47,7 @@ const environmentOf = (more: Readonly<Record<string, string>> | undefined): Reco
   GIT_TERMINAL_PROMPT: "0",
   GIT_OPTIONAL_LOCKS: "0",
   GIT_NO_REPLACE_OBJECTS: "1",
+  GIT_NO_LAZY_FETCH: "1",
   ...more
 })
 
@@ -51,6 +55,7 @@ const environmentOf = (more: Readonly<Record<string, string>> | undefined): Reco
 const settings = [
   "core.fsmonitor=false",
   "core.hooksPath=/dev/null",
+  "safe.bareRepository=explicit",
   "http.lowSpeedLimit=1",
   "http.lowSpeedTime=60",
   "gc.auto=0",
@@ -60,8 +65,8 @@ const settings = [
 /** Milliseconds between asking git to end, so that it takes its lock files away, and killing it. */
 const patience = 2000
 
-/** Bytes of an answer that is kept in memory. */
-const answerLimit = 1 << 30
+/** Bytes of an answer that is kept in memory: the names of some millions of files. */
+const answerLimit = 256 << 20
 
 /** Starts git in a process group of its own. */
 export const start = (args: ReadonlyArray<string>, options: GitOptions): ChildProcess =>
@@ -70,7 +75,7 @@ export const start = (args: ReadonlyArray<string>, options: GitOptions): ChildPr
     [
       ...(options.directory === undefined ? [] : ["-C", options.directory]),
       ...(options.gitDir === undefined ? [] : ["--git-dir", options.gitDir]),
-      ...settings.flatMap((setting) => ["-c", setting]),
+      ...[...settings, ...(options.settings ?? [])].flatMap((setting) => ["-c", setting]),
       ...args
     ],
     { detached: true, stdio: ["pipe", "pipe", "pipe"], env: environmentOf(options.environment) }
@@ -134,8 +139,9 @@ export const attempt = (
     })
     child.stdout!.on("data", (piece: Buffer) => {
       size += piece.length
-      if (size > answerLimit) signal(child, "SIGKILL")
-      else out.push(piece)
+      if (size <= answerLimit) return void out.push(piece)
+      signal(child, "SIGKILL")
+      resume(Effect.fail(failure(args, options, `git ${args[0]} answers with more than ${answerLimit >> 20} MiB`)))
     })
     child.stderr!.setEncoding("latin1").on("data", (text: string) => {
       err = (err + text).slice(-8192)

@@ -27,6 +27,8 @@ export interface Wanted {
   readonly shallow: boolean
   /** The commit may be on any branch. */
   readonly allRefs: boolean
+  /** Who names the address: the user (an expression), or a repository that was fetched, which git trusts less (`protocol.<name>.allow` in git-config(1)). */
+  readonly namedBy: "user" | "repository"
 }
 
 const has = (rev: string, repository: GitOptions): Effect.Effect<boolean, GitFailed> =>
@@ -36,9 +38,21 @@ const has = (rev: string, repository: GitOptions): Effect.Effect<boolean, GitFai
 const fullNames = (ref: string): ReadonlyArray<string> =>
   ref === "HEAD" || ref.startsWith("refs/") ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`, ref]
 
+/** Nothing is fetched into a repository of the user's. */
+const environment = { GIT_ALLOW_PROTOCOL: "none" }
+
+/**
+ * The repository in a directory of this machine. One that is bare is named as such, since git would not find it by itself (`GitProcess.ts`), and has no work tree, whatever
+ * its configuration says.
+ */
+export const repositoryAt = (url: string, directory: string): GitOptions =>
+  !fs.existsSync(path.join(directory, ".git")) && ["HEAD", "objects", "refs"].every((name) => fs.existsSync(path.join(directory, name)))
+    ? { url, gitDir: directory, settings: ["core.bare=true"], environment }
+    : { url, directory, environment }
+
 /** The commit of a repository on this machine. */
 export const localCommit = Effect.fnUntraced(function* (wanted: Wanted, directory: string) {
-  const repository: GitOptions = { url: wanted.url, directory }
+  const repository = repositoryAt(wanted.url, directory)
   if (wanted.rev !== undefined) {
     if (!(yield* has(wanted.rev, repository))) return yield* failure(["cat-file"], repository, `it has no commit ${wanted.rev}`)
     return { repository, rev: wanted.rev } satisfies Commit
@@ -59,10 +73,11 @@ export interface Mirrors {
 export const makeMirrors = (directory: string): Mirrors => {
   const locks = new Map<string, Semaphore.Semaphore>()
 
-  const mirrorOf = Effect.fnUntraced(function* (url: string) {
+  const mirrorOf = Effect.fnUntraced(function* ({ url, namedBy }: Wanted) {
     const name = Base16.encode(hash("sha256", toBytes(url))).slice(0, 40)
     const gitDir = path.join(directory, name)
-    const repository: GitOptions = { url, gitDir }
+    const environment: Record<string, string> = namedBy === "user" ? {} : { GIT_PROTOCOL_FROM_USER: "0" }
+    const repository: GitOptions = { url, gitDir, environment }
     yield* Effect.try({
       try: () => fs.mkdirSync(directory, { recursive: true, mode: 0o700 }),
       catch: (error) => failure(["init"], repository, `its mirror cannot be kept in '${directory}': ${(error as Error).message}`)
@@ -137,7 +152,7 @@ export const makeMirrors = (directory: string): Mirrors => {
         let lock = locks.get(wanted.url)
         if (lock === undefined) locks.set(wanted.url, (lock = Semaphore.makeUnsafe(1)))
         return lock.withPermits(1)(
-          Effect.flatMap(mirrorOf(wanted.url), (repository) =>
+          Effect.flatMap(mirrorOf(wanted), (repository) =>
             Effect.map(wanted.rev === undefined ? byRef(repository, wanted) : byRev(repository, wanted, wanted.rev), (rev): Commit => ({
               repository,
               rev

@@ -42,6 +42,9 @@ export const listTree = (rev: string, options: GitOptions): Effect.Effect<Readon
       const match = /^([0-7]{6}) \S+ ([0-9a-f]+)\t([\s\S]+)$/.exec(line)
       const kind = match === null ? undefined : kinds[match[1]!]
       if (kind === undefined) return Effect.fail(failure(["ls-tree"], options, `its tree has an entry that is not known: ${line}`))
+      if (/(?:^|\/)(?:\.{0,2}|\.git)(?:\/|$)/i.test(match![3]!)) {
+        return Effect.fail(failure(["ls-tree"], options, `its tree has an entry with a name that no file may have: ${match![3]!}`))
+      }
       lines.push({ kind, object: match![2]!, path: match![3]! })
     }
     return Effect.succeed(lines)

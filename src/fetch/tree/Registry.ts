@@ -61,7 +61,11 @@ const readAll = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<Entry>, NotRegistered | TransferError, Transfer> {
   if (source.startsWith("/")) {
     if (!fs.existsSync(source)) return []
-    return yield* parse(source, fs.readFileSync(source, "utf8"), id)
+    const text = yield* Effect.try({
+      try: () => fs.readFileSync(source, "utf8"),
+      catch: (error) => new NotRegistered({ id, detail: `'${source}' cannot be read: ${(error as Error).message}` })
+    })
+    return yield* parse(source, text, id)
   }
   const transfer = yield* Transfer
   const text = yield* Effect.scoped(
