@@ -15,6 +15,7 @@ import { alwaysOn, knownFeatures } from "../eval/FeatureNames.ts"
 import { pairSeparator } from "./Argv.ts"
 import { Switch } from "./CommonFlags.ts"
 import { readStandardInput } from "./StandardInput.ts"
+import { syntaxCacheFolder } from "./CacheFolder.ts"
 import { colorWanted } from "./Terminal.ts"
 import { UsageError } from "./Usage.ts"
 
@@ -61,6 +62,7 @@ export const evaluationFlags = {
   lintUrlLiterals: lint("url-literals", "URLs without quotes"),
   lintShortPathLiterals: lint("short-path-literals", "relative paths that do not begin with a dot"),
   lintAbsolutePathLiterals: lint("absolute-path-literals", "absolute paths and paths below ~"),
+  noSyntaxCache: Switch("no-syntax-cache").pipe(Flag.withDescription("Parse every file, and keep nothing of it for the next run")),
   errorFormat: Flag.Literals("error-format", ["text", "json"]).pipe(
     Flag.withDefault("text" as "text" | "json"),
     Flag.withDescription("How an error is told on standard error; json: one object on one line")
@@ -88,6 +90,7 @@ export interface EvaluationInput {
   readonly lintUrlLiterals: Severity
   readonly lintShortPathLiterals: Severity
   readonly lintAbsolutePathLiterals: Severity
+  readonly noSyntaxCache?: boolean
   readonly errorFormat: "text" | "json"
   readonly showTrace: boolean
 }
@@ -109,6 +112,10 @@ export const fileSource = (name: string): EvaluationSource => {
   }
   return { _tag: "File", path: fromUnicode(path.resolve(name)) }
 }
+
+/** A reference to a flake as builtins.getFlake wants it: a directory with its absolute name. */
+export const absoluteFlake = (reference: string): string =>
+  /^(?:\.{0,2}\/|\.{1,2}$)/.test(reference) ? path.resolve(reference) : reference
 
 /** The source; "-" for standard input; else what is wrong. */
 const sourceOf = (input: EvaluationInput): EvaluationSource | string => {
@@ -169,6 +176,7 @@ export const settingsOf = Effect.fnUntraced(function* (input: Omit<EvaluationInp
     features: input.features,
     abortOnWarn: input.abortOnWarn ?? false,
     traceVerbose: input.traceVerbose,
+    syntaxCache: input.noSyntaxCache === true ? undefined : syntaxCacheFolder(),
     lints: {
       urlLiterals: input.lintUrlLiterals,
       shortPathLiterals: input.lintShortPathLiterals,

@@ -8,13 +8,43 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { BlobService } from "../../castore/blob/BlobService.ts"
 import { DirectoryService } from "../../castore/directory/DirectoryService.ts"
+import type { StorePath } from "../../nix/StorePath.ts"
 import { copyClosure } from "../../store/Copy.ts"
 import { PathInfoService } from "../../store/PathInfoService.ts"
-import { trustFlags, trustedKeysOf } from "../Caches.ts"
+import { trustFlags, type TrustInput, trustedKeysOf } from "../Caches.ts"
 import { printLine } from "../Output.ts"
 import { parsePath } from "../StoreQueries.ts"
 import { UsageError } from "../Usage.ts"
 import { withStore } from "../World.ts"
+
+export interface CopyInput extends TrustInput {
+  /** Of the cache. */
+  readonly url: string
+  readonly direction: "from" | "to"
+}
+
+/** Copies paths with all that they refer to between the store and a cache, and prints what was copied. */
+export const copyPaths = Effect.fnUntraced(function* (paths: ReadonlyArray<StorePath>, { url, direction, ...trust }: CopyInput) {
+  const trustedKeys = yield* trustedKeysOf(trust)
+  const [NixCache, Moving, Http] = yield* Effect.promise(() =>
+    Promise.all([import("../../store/pathinfo/NixCache.ts"), import("../../realise/Moving.ts"), import("../../wire/Http.ts")])
+  )
+  yield* Effect.gen(function* () {
+    const castore = { blobs: yield* BlobService, directories: yield* DirectoryService }
+    const store = { pathInfos: yield* PathInfoService, ...castore }
+    // Whether the destination has a path is no question of trust.
+    const uploads = Moving.makeUploads()
+    const cache = yield* NixCache.make({
+      url,
+      trustedKeys: direction === "from" ? trustedKeys : undefined,
+      onWritten: uploads.onWritten
+    })
+    const copied = yield* direction === "from"
+      ? copyClosure(paths, { pathInfos: Moving.announcingFetches(cache, { always: true }), ...castore }, store)
+      : copyClosure(paths, store, { pathInfos: uploads.announcing(cache), ...castore })
+    for (const info of copied) yield* printLine(info.path)
+  }).pipe(Effect.provide(Http.layer()))
+})
 
 export const copyCommand = Command.make(
   "copy",
@@ -44,26 +74,6 @@ export const copyCommand = Command.make(
       return yield* new UsageError({ detail: "name one cache, by --from URL or by --to URL" })
     }
     const paths = yield* Effect.forEach(input.paths, parsePath)
-    const trustedKeys = yield* trustedKeysOf(input)
-    const [NixCache, Moving, Http] = yield* Effect.promise(() =>
-      Promise.all([import("../../store/pathinfo/NixCache.ts"), import("../../realise/Moving.ts"), import("../../wire/Http.ts")])
-    )
-    yield* withStore(
-      Effect.gen(function* () {
-        const castore = { blobs: yield* BlobService, directories: yield* DirectoryService }
-        const store = { pathInfos: yield* PathInfoService, ...castore }
-        // Whether the destination has a path is no question of trust.
-        const uploads = Moving.makeUploads()
-        const cache = yield* NixCache.make({
-          url: url.value,
-          trustedKeys: Option.isSome(from) ? trustedKeys : undefined,
-          onWritten: uploads.onWritten
-        })
-        const copied = yield* Option.isSome(from)
-          ? copyClosure(paths, { pathInfos: Moving.announcingFetches(cache, { always: true }), ...castore }, store)
-          : copyClosure(paths, store, { pathInfos: uploads.announcing(cache), ...castore })
-        for (const info of copied) yield* printLine(info.path)
-      }).pipe(Effect.provide(Http.layer()))
-    )
+    yield* withStore(copyPaths(paths, { url: url.value, direction: Option.isSome(from) ? "from" : "to", ...input }))
   })
 ).pipe(Command.withDescription("Copy paths with all that they refer to from or to a binary cache; prints what was copied"))

@@ -20,7 +20,7 @@ import { PathInfoService } from "../../store/PathInfoService.ts"
 import { Switch } from "../CommonFlags.ts"
 import { evaluationFlags } from "../EvaluationFlags.ts"
 import { installablesOf, parseStoreTarget } from "../Installables.ts"
-import { printLine } from "../Output.ts"
+import { printTextLine } from "../Output.ts"
 import { defaultRealiseInput, realiseOptionsOf } from "../RealiseFlags.ts"
 import { UsageError } from "../Usage.ts"
 import { withEvaluator } from "../World.ts"
@@ -46,7 +46,21 @@ const showFile = Effect.fnUntraced(function* (file: string) {
     },
     catch: (error) => new BadDerivationFile({ file, detail: error instanceof Error ? error.message : String(error) })
   })
-  yield* printLine(printed)
+  yield* printTextLine(printed)
+})
+
+/** Derivations as JSON, sorted by their paths; with all that they need, if wanted. */
+export const showDerivations = Effect.fnUntraced(function* (drvPaths: ReadonlyArray<StorePath>, recursive: boolean) {
+  const realiser = yield* Realiser
+  const waiting = [...drvPaths]
+  const found = new Map<StorePath, Derivation>()
+  for (let drvPath = waiting.pop(); drvPath !== undefined; drvPath = waiting.pop()) {
+    if (found.has(drvPath)) continue
+    const derivation = yield* realiser.derivation(drvPath)
+    found.set(drvPath, derivation)
+    if (recursive) waiting.push(...derivation.inputDerivations.keys())
+  }
+  return printDerivations(new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1))))
 })
 
 const show = Command.make(
@@ -58,7 +72,6 @@ const show = Command.make(
     const options = yield* realiseOptionsOf(defaultRealiseInput(), false)
     const shown = yield* withEvaluator(
       Effect.gen(function* () {
-        const realiser = yield* Realiser
         const infos = yield* PathInfoService
         const waiting: Array<StorePath> = []
         for (const { target } of yield* installablesOf(input, { readOnly: false })) {
@@ -68,18 +81,11 @@ const show = Command.make(
           }
           waiting.push(drvPath)
         }
-        const found = new Map<StorePath, Derivation>()
-        for (let drvPath = waiting.pop(); drvPath !== undefined; drvPath = waiting.pop()) {
-          if (found.has(drvPath)) continue
-          const derivation = yield* realiser.derivation(drvPath)
-          found.set(drvPath, derivation)
-          if (input.recursive) waiting.push(...derivation.inputDerivations.keys())
-        }
-        return found
+        return yield* showDerivations(waiting, input.recursive)
       }),
       options
     )
-    yield* printLine(printDerivations(new Map([...shown].sort(([a], [b]) => (a < b ? -1 : 1)))))
+    yield* printTextLine(shown)
   })
 ).pipe(Command.withDescription("Print derivations as JSON"))
 

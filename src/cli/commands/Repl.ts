@@ -8,13 +8,16 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { fromUnicode, toUnicode } from "../../nix/Bytes.ts"
 import { Evaluator, type EvaluationSource } from "../../realise/Evaluation.ts"
-import type { EvaluatorSession } from "../../realise/Session.ts"
-import { substituterFlags, withSubstituters } from "../Caches.ts"
+import type { RealiseOptions } from "../../realise/Realiser.ts"
+import type { EvaluatorSession, SessionSettings } from "../../realise/Session.ts"
+import { substituterFlags, type SubstituterInput, substitutersOf, withSubstituters } from "../Caches.ts"
 import { Debug, LogFormat, Quiet } from "../CommonFlags.ts"
 import { evaluationFlags, fileSource, settingsOf } from "../EvaluationFlags.ts"
 import { OutputClosed } from "../Output.ts"
 import { realiseFlags, realiseOptionsOf } from "../RealiseFlags.ts"
 import { colorWanted } from "../Terminal.ts"
+import type { Reader } from "../repl/Reader.ts"
+import type { ReplOptions } from "../repl/Repl.ts"
 import { withSessions } from "../World.ts"
 
 const { input: _input, attrs: _attrs, expr: _expr, file: _file, ...settingFlags } = evaluationFlags
@@ -64,14 +67,54 @@ const screen = (): NodeJS.WriteStream | undefined => {
   return isatty(2) ? process.stderr : isatty(1) ? process.stdout : undefined
 }
 
-const openReader = Effect.fnUntraced(function* (session: EvaluatorSession) {
+/** A reader at the terminal, or of lines; `plain` makes the latter. */
+const openReader = Effect.fnUntraced(function* (session: EvaluatorSession, plain: (() => Reader) | undefined) {
   const output = screen()
   const { plainReader, terminalReader } = yield* Effect.promise(() => import("../repl/Reader.ts"))
-  if (output === undefined) return plainReader()
+  if (output === undefined) return (plain ?? plainReader)()
   const [{ completions }, { historyFile, openHistory }] = yield* Effect.promise(() =>
     Promise.all([import("../repl/Completion.ts"), import("../repl/History.ts")])
   )
   return terminalReader(output, { history: openHistory(historyFile()), complete: (line) => completions(line, namesOf(session)) })
+})
+
+export interface SessionInput extends Pick<ReplOptions, "sources" | "pipeOperators" | "showTrace" | "quiet" | "prompts"> {
+  readonly settings: SessionSettings
+  readonly caches: SubstituterInput
+  readonly jsonErrors: boolean
+  /** Reads lines where there is no terminal, in place of the usual. */
+  readonly plain?: () => Reader
+}
+
+/** A session from its first input to its last. */
+export const runSession = Effect.fnUntraced(function* (input: SessionInput, options: RealiseOptions) {
+  const { settings, caches, jsonErrors, plain, ...session } = input
+  const colorErrors = yield* colorWanted
+  const debug = yield* Debug
+  const json = (yield* LogFormat) === "json"
+  const { runRepl } = yield* Effect.promise(() => import("../repl/Repl.ts"))
+  const status = yield* withSessions(
+    (within) =>
+      Effect.gen(function* () {
+        const opened = yield* (yield* Evaluator).openSession(settings)
+        const reader = yield* Effect.acquireRelease(openReader(opened, plain), (reader) => Effect.sync(reader.close))
+        const repl = runRepl({
+          ...session,
+          session: opened,
+          reader,
+          within,
+          colorValues: isatty(1) && colorErrors,
+          colorErrors,
+          careful: isatty(1),
+          quiet: session.quiet || json,
+          failures: { debug, json, jsonErrors }
+        })
+        // What caches give goes into the store, which is otherwise opened only when an input needs it.
+        return yield* substitutersOf(caches).length === 0 ? repl : within(withSubstituters(caches, repl))
+      }).pipe(Effect.scoped),
+    options
+  )
+  if (status !== 0) return yield* new OutputClosed()
 })
 
 export const replCommand = Command.make(
@@ -80,37 +123,18 @@ export const replCommand = Command.make(
   Effect.fn("yix repl")(function* (input) {
     const settings = yield* settingsOf(input)
     const options = yield* realiseOptionsOf(input, false)
-    const colorErrors = yield* colorWanted
-    const debug = yield* Debug
-    const quiet = yield* Quiet
-    const json = (yield* LogFormat) === "json"
     const sources = [...[...input.inputs, ...input.files].map(fileSource), ...input.exprs.map(expressionSource)]
-    const { runRepl } = yield* Effect.promise(() => import("../repl/Repl.ts"))
-    const status = yield* withSessions(
-      (within) =>
-        Effect.gen(function* () {
-          const evaluator = yield* Evaluator
-          const session = yield* evaluator.openSession(settings)
-          const reader = yield* Effect.acquireRelease(openReader(session), (reader) => Effect.sync(reader.close))
-          return yield* withSubstituters(
-            input,
-            runRepl({
-              session,
-              reader,
-              within,
-              sources,
-              pipeOperators: input.features.includes("pipe-operators"),
-              showTrace: input.showTrace,
-              colorValues: isatty(1) && colorErrors,
-              colorErrors,
-              careful: isatty(1),
-              quiet: quiet || json,
-              failures: { debug, json, jsonErrors: input.errorFormat === "json" }
-            })
-          )
-        }).pipe(Effect.scoped),
+    yield* runSession(
+      {
+        settings,
+        sources,
+        caches: input,
+        pipeOperators: input.features.includes("pipe-operators"),
+        showTrace: input.showTrace,
+        quiet: yield* Quiet,
+        jsonErrors: input.errorFormat === "json"
+      },
       options
     )
-    if (status !== 0) return yield* new OutputClosed()
   })
 ).pipe(Command.withDescription("Evaluate inputs one after the other, at a prompt or from standard input"))

@@ -118,10 +118,12 @@ const logFormats = { raw: "plain", bar: "auto", "bar-with-logs": "auto", multili
 export const withCommon = Effect.fnUntraced(function* <A, E, R>(
   line: CommandLine<CommonKey>,
   settings: Settings,
-  use: Effect.Effect<A, E, R>
+  use: Effect.Effect<A, E, R>,
+  /** `use` knows what to do with a cache. */
+  ofCaches = false
 ) {
   const place = yield* placeOf(settings)
-  if (place._tag === "Cache") {
+  if (place._tag === "Cache" && !ofCaches) {
     return yield* new NotThere({
       what: `working on the cache '${place.url}' as a store`,
       instead: "'nix path-info' can, 'nix copy' moves paths"

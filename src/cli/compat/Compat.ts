@@ -13,5 +13,6 @@ export const programs: Readonly<Record<string, () => Promise<Program>>> = {
   "nix-instantiate": async () => (await import("./NixInstantiate.ts")).nixInstantiate,
   "nix-build": async () => (await import("./NixBuild.ts")).nixBuild,
   "nix-store": async () => (await import("./NixStore.ts")).nixStore,
-  "nix-hash": async () => (await import("./NixHash.ts")).nixHash
+  "nix-hash": async () => (await import("./NixHash.ts")).nixHash,
+  nix: async () => (await import("./Nix.ts")).nix
 }

@@ -6,11 +6,12 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { installNode } from "../../castore/crypto/Node.ts"
 import { isSourceError } from "../../castore/ingest/SourceError.ts"
 import { type ByteString, fromUnicode } from "../../nix/Bytes.ts"
-import { parseAlgorithm } from "../../nix/Hash.ts"
+import { parseAlgorithm, parseHash } from "../../nix/Hash.ts"
 import { NarError } from "../../nix/Nar.ts"
-import { isDerivationPath, isStorePath, type StorePath } from "../../nix/StorePath.ts"
+import { isDerivationPath, isStorePath, makeFixedOutput, type StorePath } from "../../nix/StorePath.ts"
 import { Realiser, type Target } from "../../realise/Realiser.ts"
 import { addPath } from "../../store/Add.ts"
 import { writeNar } from "../../store/HashPath.ts"
@@ -180,9 +181,6 @@ const addFixed = Effect.fnUntraced(function* (line: Line) {
 const printFixedPath = Effect.fnUntraced(function* (line: Line) {
   const [algorithmName, text, name] = line.words
   if (line.words.length !== 3) return yield* bad("'--print-fixed-path' requires three arguments")
-  const [{ parseHash }, { makeFixedOutput }, { installNode }] = yield* Effect.promise(() =>
-    Promise.all([import("../../nix/Hash.ts"), import("../../nix/StorePath.ts"), import("../../castore/crypto/Node.ts")])
-  )
   installNode()
   const method = line.has("recursive") ? "recursive" : "flat"
   yield* printLine(yield* hashing(() => makeFixedOutput(fromUnicode(name!), method, parseHash(text!, parseAlgorithm(algorithmName!)))))
@@ -199,6 +197,16 @@ const remove = Effect.fnUntraced(function* (line: Line) {
   yield* printTextLine(`${paths.length} store paths deleted, 0.0 KiB freed`)
 })
 
+/** Prints the NAR of a file or directory of this machine. */
+export const writeHostNar = Effect.fnUntraced(function* (file: string) {
+  installNode()
+  yield* printPieces(
+    (put) => writeNar(fromUnicode(path.resolve(file)), put, { reuse: true }),
+    (cause) =>
+      isSourceError(cause) || cause instanceof NarError ? Effect.fail(new CompatError({ detail: cause.message })) : Effect.die(cause)
+  )
+})
+
 const dump = Effect.fnUntraced(function* (line: Line) {
   const [file] = line.words
   if (file === undefined || line.words.length > 1) return yield* bad("only one argument allowed")
@@ -206,13 +214,7 @@ const dump = Effect.fnUntraced(function* (line: Line) {
   if (isStorePath(stored) && !fs.existsSync(file)) {
     return yield* withStore(Effect.flatMap(validInfo(stored), ({ node }) => Stream.runForEach(render(node), printBytes)))
   }
-  const { installNode } = yield* Effect.promise(() => import("../../castore/crypto/Node.ts"))
-  installNode()
-  yield* printPieces(
-    (put) => writeNar(fromUnicode(path.resolve(file)), put, { reuse: true }),
-    (cause) =>
-      isSourceError(cause) || cause instanceof NarError ? Effect.fail(new CompatError({ detail: cause.message })) : Effect.die(cause)
-  )
+  yield* writeHostNar(file)
 })
 
 const restore = Effect.fnUntraced(function* (line: Line) {
@@ -240,7 +242,8 @@ const checkValidity = Effect.fnUntraced(function* (line: Line) {
   }
 })
 
-const verifyAll = Effect.fnUntraced(function* (paths: ReadonlyArray<StorePath> | undefined) {
+/** Checks paths, or the whole store. */
+export const verifyAll = Effect.fnUntraced(function* (paths: ReadonlyArray<StorePath> | undefined) {
   if (paths !== undefined) yield* Effect.forEach(paths, validInfo)
   const report = yield* verify({
     ...(paths === undefined ? {} : { paths }),

@@ -3,7 +3,6 @@
  *
  * An input that fails, or is interrupted, ends; the session goes on. Only the end of the input, `:q`, a signal and a closed output end it.
  */
-import * as path from "node:path"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -18,7 +17,7 @@ import type { EvaluationSource } from "../../realise/Evaluation.ts"
 import { Realiser } from "../../realise/Realiser.ts"
 import type { EvaluatorSession, SessionReply, SessionRequest } from "../../realise/Session.ts"
 import { withinRun } from "../../realise/Sharing.ts"
-import { fileSource } from "../EvaluationFlags.ts"
+import { absoluteFlake, fileSource } from "../EvaluationFlags.ts"
 import { reportFailure, type TellingOptions } from "../Failure.ts"
 import { takeInterrupts } from "../Interrupts.ts"
 import { makeLink } from "../OutLink.ts"
@@ -29,8 +28,7 @@ import { type CommandName, expressionOf, helpText, type Line, parseLine } from "
 import { openEditor } from "./Editor.ts"
 import type { Reader } from "./Reader.ts"
 
-const firstPrompt = "yix> "
-const nextPrompt = "   > "
+const ownPrompts = ["yix> ", "   > "] as const
 
 /** Names that are listed after `:a` and `:l`. */
 const listedNames = 20
@@ -58,18 +56,22 @@ export interface ReplOptions {
   /** Results and failures only. */
   readonly quiet: boolean
   readonly failures: TellingOptions
+  /** What stands before an input, and before each further line of it; of the same width. */
+  readonly prompts?: readonly [first: string, next: string]
 }
 
-/** The outputs of a flake; directories are absolute then, as builtins.getFlake wants them. */
-const flakeSource = (reference: string): EvaluationSource => {
-  const absolute = /^(?:\.{0,2}\/|\.{1,2}$)/.test(reference) ? path.resolve(reference) : reference
-  return { _tag: "Expression", text: `builtins.getFlake ${printString(fromUnicode(absolute))}`, directory: "/" }
-}
+/** The outputs of a flake. */
+const flakeSource = (reference: string): EvaluationSource => ({
+  _tag: "Expression",
+  text: `builtins.getFlake ${printString(fromUnicode(absoluteFlake(reference)))}`,
+  directory: "/"
+})
 
 const quitting = Symbol("quit")
 
 export const runRepl = Effect.fnUntraced(function* (options: ReplOptions) {
   const { session, reader, within } = options
+  const [firstPrompt, nextPrompt] = options.prompts ?? ownPrompts
   let { showTrace } = options
   let lastLoaded: ReadonlyArray<ByteString> = []
 

@@ -57,7 +57,11 @@ const textOf = ({ told, here, file }: Offer): string => {
 }
 
 /** What the service says of the paths, and with `closure` of all that they refer to, references first. Fetches nothing. */
-const offersOf = Effect.fnUntraced(function* (service: PathInfoService["Service"], paths: ReadonlyArray<StorePath>, wholeClosure: boolean) {
+export const offersOf = Effect.fnUntraced(function* (
+  service: PathInfoService["Service"],
+  paths: ReadonlyArray<StorePath>,
+  wholeClosure: boolean
+) {
   const offers = new Map<StorePath, Offer | undefined>()
   for (let wanted = paths; wanted.length > 0;) {
     const found = yield* Effect.forEach(wanted, (path) => offerOf(service, path), { concurrency: 32 })
@@ -72,7 +76,7 @@ const offersOf = Effect.fnUntraced(function* (service: PathInfoService["Service"
 })
 
 /** Runs `use` with the path infos of a cache, or of the store. */
-const withPathInfos = <A, E>(
+export const withPathInfos = <A, E>(
   from: Option.Option<string>,
   trust: TrustInput,
   use: (service: PathInfoService["Service"]) => Effect.Effect<A, E>
