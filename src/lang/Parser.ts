@@ -315,7 +315,11 @@ class Parser extends BindingParser {
       // A word that once was a plain identifier: `simple or` applies `simple` to the variable `or`.
       const variable = this.variable(lexer.symbols.at(lexer.start, lexer.end), start, lexer.end)
       lexer.next()
-      return this.call(subject, variable, start, lexer.previousEnd)
+      // A call of its own: Nix joins no arguments here.
+      this.buffer.reserve(6)
+      const node = this.buffer.node2(Kind.Call, start, lexer.previousEnd, subject, 1)
+      this.buffer.nodes[this.buffer.size++] = variable
+      return node
     }
     return subject
   }

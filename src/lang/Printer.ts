@@ -84,12 +84,19 @@ export const printNode = (syntax: Syntax, root: number, options: PrintOptions = 
     return items
   }
 
+  /** `simple or`, a call whose argument is the variable `or`: the parser of Nix joins it with no call before it. */
+  const appliesOr = (node: number): boolean => {
+    const argument = nodes[node + 5]!
+    return nodes[argument] === Kind.Variable && symbols[nodes[argument + 3]!] === "or"
+  }
+
   /** The inside of a call: callee and arguments, with calls in callee position joined. */
   const call = (node: number): Array<string | number> => {
     const kind = nodes[node]!
     switch (kind) {
       case Kind.Call: {
-        const items = call(nodes[node + 3]!)
+        const callee = nodes[node + 3]!
+        const items = appliesOr(node) ? [callee] : call(callee)
         for (let n = nodes[node + 4]!, i = node + 5; n > 0; n--, i++) items.push(" ", nodes[i]!)
         return items
       }

@@ -65,6 +65,8 @@ const host: IoHost = {
         return { ok: true, value: null }
       case "References":
         return { ok: true, value: [] }
+      case "EnsurePath":
+        return { ok: true, value: false }
       case "ReadFile":
       case "ReadDirectory":
         return { ok: false, failure: { message: `path '${request.path}' does not exist`, kind: "missing", exitCode: undefined } }

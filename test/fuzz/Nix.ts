@@ -1,5 +1,6 @@
 /**
- * Real Nix as the oracle: `nix-instantiate` over many files at once while they succeed, and one `nix repl` for those that fail. Both stand on a store of their own.
+ * Real Nix as the oracle: `nix-instantiate` over many files at once while they succeed, and one `nix repl` for those that fail. Each has a store of its own: the
+ * repl writes into it, and what is there counts.
  */
 import { spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
@@ -137,7 +138,7 @@ export class Nix {
         "nix-command",
         "--offline",
         "--store",
-        path.join(this.#scratch, "store"),
+        path.join(this.#scratch, "written"),
         "repl",
         "--quiet"
       ]

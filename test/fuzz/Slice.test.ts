@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { type Answer, evaluated, matched, parsed } from "./Answers.ts"
 import { answerOf, kinds, makeCase } from "./Cases.ts"
 import { readLines } from "./Recorded.ts"
+import { Thread } from "./Thread.ts"
 
 const read = (name: string): string => readFileSync(new URL(name, import.meta.url), "utf8")
 
@@ -45,6 +46,45 @@ describe("the slice of the fuzz campaign", () => {
       const answer = answerOf(one)
       assert.isTrue(answer.ok || answer.crash === undefined, `${one.name}: ${one.text}`)
       if (i % 20 === 0) assert.deepStrictEqual([makeCase(kind, 4, i).text, answerOf(one)], [one.text, answer])
+    }
+  })
+
+  it("ends texts that nest a hundred thousand deep with an error of the language", async () => {
+    const shapes = [
+      ["(", "1", ")"],
+      ["", "[ ]", " ++ [ ]"]
+    ] as const
+    const thread = new Thread()
+    try {
+      const answers = await thread.answers(
+        shapes.map(([open, inside, close]) => {
+          const text = open.repeat(100_000) + inside + close.repeat(100_000)
+          return { kind: "eval", name: open + close, text }
+        })
+      )
+      assert.deepStrictEqual(
+        answers.map((answer) => (answer.ok ? answer.text : answer.message)),
+        shapes.map(() => "expression nested too deeply")
+      )
+    } finally {
+      await thread.stop()
+    }
+  })
+
+  it("tells what hangs or ends its thread, and goes on with the rest", async () => {
+    const thread = new Thread({ patience: 3000 })
+    const sum = (numbers: string): string => `builtins.foldl' builtins.add 0 (builtins.genList (n: ${numbers}) 100000)`
+    const hang = sum(sum("n"))
+    const one = (text: string) => ({ kind: "eval", name: text, text }) as const
+    try {
+      const answers = await thread.answers([one("1"), one(hang), one("2")])
+      assert.deepStrictEqual(answers, [
+        { ok: true, text: "1" },
+        { ok: false, message: "no answer within 3 s", place: "", crash: true },
+        { ok: true, text: "2" }
+      ])
+    } finally {
+      await thread.stop()
     }
   })
 })

@@ -9,11 +9,22 @@ import type { Case } from "./Cases.ts"
 /** As in `EvaluatorThread.ts`. */
 const limits = { stackSizeMb: 256, maxYoungGenerationSizeMb: 64 }
 
-/** Milliseconds for one case. */
-const patience = 20_000
+/** A worker that is ready: the time that starting it takes counts for no case. */
+const started = (): Promise<Worker> =>
+  new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./Worker.ts", import.meta.url), { resourceLimits: limits })
+    worker.once("message", () => resolve(worker))
+    worker.once("error", reject)
+  })
 
 export class Thread {
   #worker: Worker | undefined
+  readonly #patience: number
+
+  /** `patience`: milliseconds for one case. */
+  constructor({ patience = 20_000 }: { readonly patience?: number } = {}) {
+    this.#patience = patience
+  }
 
   /** The answers to all cases, in order. */
   async answers(cases: ReadonlyArray<Case>): Promise<ReadonlyArray<Answer>> {
@@ -28,21 +39,21 @@ export class Thread {
   }
 
   /** Adds answers until all are there, or tells why the next one does not come. */
-  #some(cases: ReadonlyArray<Case>, answers: Array<Answer>): Promise<string | undefined> {
-    const worker = (this.#worker ??= new Worker(new URL("./Worker.ts", import.meta.url), { resourceLimits: limits }))
+  async #some(cases: ReadonlyArray<Case>, answers: Array<Answer>): Promise<string | undefined> {
+    const worker = (this.#worker ??= await started())
     return new Promise((resolve) => {
       const finish = (why: string | undefined): void => {
         clearTimeout(timer)
         worker.off("message", take).off("error", fail).off("exit", leave)
         resolve(why)
       }
-      const late = (): void => finish(`no answer within ${patience / 1000} s`)
-      let timer = setTimeout(late, patience)
+      const late = (): void => finish(`no answer within ${this.#patience / 1000} s`)
+      let timer = setTimeout(late, this.#patience)
       const take = ([index, answer]: readonly [number, Answer]): void => {
         answers.push(answer)
         if (index === cases.length - 1) return finish(undefined)
         clearTimeout(timer)
-        timer = setTimeout(late, patience)
+        timer = setTimeout(late, this.#patience)
       }
       const fail = (error: Error): void => finish(`the thread failed: ${error.message}`)
       const leave = (code: number): void => finish(`the thread ended with ${code}`)
