@@ -56,7 +56,7 @@ export class Nix {
         queue = queue.slice(texts.length + 1)
       }
       failing.push(...cases.map((_, i) => i).filter(expectFailure))
-      const reports = await this.#reports(failing.map(file))
+      const reports = await this.#reports(base, failing)
       const succeeding: Array<number> = []
       failing.forEach((i, k) => {
         const report = reports[k]
@@ -103,29 +103,23 @@ export class Nix {
     return fromBytes(ran.stdout).split('\n"yix-fuzz-mark"\n').slice(0, -1)
   }
 
-  /** For each file `ok` or the report of its error; undefined where the repl ended. */
-  async #reports(files: ReadonlyArray<string>): Promise<ReadonlyArray<string | undefined>> {
+  /** For each case `ok` or the report of its error; undefined where the repl ended. */
+  async #reports(base: string, cases: ReadonlyArray<number>): Promise<ReadonlyArray<string | undefined>> {
     const reports: Array<string | undefined> = []
-    while (reports.length < files.length) {
-      const rest = files.slice(reports.length)
-      const output = await this.#repl(
-        rest
-          .map(
-            (file, i) =>
-              `${this.#parse ? "builtins.isFunction" : "(x: builtins.deepSeq x true)"} (import ${file}) || true\n"case${i}done"\n`
-          )
-          .join("")
-      )
-      let at = 0
-      let i = 0
-      for (; i < rest.length; i++) {
-        const end = output.indexOf(`"case${i}done"`, at)
-        if (end < 0) break
-        const found = output.slice(at, end).replace(/\s*nix-repl>\s*$/, "")
+    // The repl reads its lines sign by sign, with a system call for each: short ones.
+    const check = this.#parse ? "builtins.isFunction (import f)" : "builtins.deepSeq (import f) true"
+    const define = `t = i: let f = ${base} + "/\${toString i}/case.nix"; in ${check}\n`
+    while (reports.length < cases.length) {
+      const rest = cases.slice(reports.length)
+      const output = await this.#repl(`${define}${rest.map((i) => `t ${i}\n`).join("")}"end"\n`)
+      // It repeats what it reads: [before, number, report, number, report, …, undefined, rest].
+      const parts = output.split(/nix-repl> (?:t (\d+)|"end")\n/)
+      const answered = Math.floor((parts.length - 1) / 2) - 1
+      for (let k = 0; k < Math.min(answered, rest.length); k++) {
+        const found = (parts[2 + 2 * k] as string).trimEnd()
         reports.push(/error:/.test(found) ? found : "ok")
-        at = end + `"case${i}done"`.length
       }
-      if (i < rest.length) reports.push(undefined)
+      if (answered < rest.length) reports.push(undefined)
     }
     return reports
   }
