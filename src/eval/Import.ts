@@ -6,7 +6,8 @@ import type { LintFinding, Literal } from "../lang/Lints.ts"
 import { anyLint, lintLiteral } from "../lang/Lints.ts"
 import { ParseError } from "../lang/ParseError.ts"
 import { parse } from "../lang/Parser.ts"
-import type { Origin } from "../lang/Syntax.ts"
+import { decode, encode } from "../lang/Serialise.ts"
+import type { Origin, Syntax } from "../lang/Syntax.ts"
 import { checkScopes } from "../lang/Scope.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { AttributeSet } from "./AttributeSet.ts"
@@ -49,22 +50,49 @@ const tellFinding = ({ fatal, message, span }: LintFinding, unit: Unit): void =>
   machine.print(render({ level: "warning", message, span }))
 }
 
-/** Parses a source and checks its variables. */
+/** The tree of a source, its variables checked: out of the host's store where it has one, else parsed. */
+const syntaxOf = (
+  source: ByteString,
+  origin: Origin,
+  directory: ByteString,
+  isGlobal: (name: ByteString) => boolean,
+  findings: Array<LintFinding>
+): Syntax => {
+  const { lints, features } = machine.settings
+  const pipeOperators = features.has("pipe-operators")
+  // Findings come from the parser.
+  const linting = anyLint(lints)
+  const place = linting || origin._tag !== "File" ? undefined : machine.host.syntax?.place(source, pipeOperators ? "pipe-operators" : "")
+  const kept = place?.bytes === undefined ? undefined : decode(place.bytes, source, origin, directory)
+  if (kept !== undefined) {
+    // Only names that were global when it was checked can be unknown now.
+    if (!kept.free.every((id) => isGlobal(kept.symbols[id] as ByteString))) checkScopes(kept, isGlobal)
+    return kept
+  }
+  const onLiteral = (literal: Literal): void => {
+    const finding = lintLiteral(literal, lints)
+    if (finding !== undefined) findings.push(finding)
+  }
+  const syntax = parse(source, origin, directory, { pipeOperators, ...(linting ? { onLiteral } : {}) })
+  const free = new Set<ByteString>()
+  checkScopes(syntax, (name) => {
+    free.add(name)
+    return isGlobal(name)
+  })
+  place?.keep(() => encode(syntax, free))
+  return syntax
+}
+
+/** The code of a source. */
 const compileSource = (source: ByteString, origin: Origin, directory: ByteString, scope: Scope | null) => {
   const m = machine
   try {
-    const { lints, features } = m.settings
-    const pipeOperators = features.has("pipe-operators")
     const findings: Array<LintFinding> = []
-    const onLiteral = (literal: Literal): void => {
-      const finding = lintLiteral(literal, lints)
-      if (finding !== undefined) findings.push(finding)
-    }
-    const syntax = parse(source, origin, directory, { pipeOperators, ...(anyLint(lints) ? { onLiteral } : {}) })
-    checkScopes(syntax, (name) => {
+    const isGlobal = (name: ByteString): boolean => {
       const id = symbol(name)
       return m.globals.has(id) || (scope !== null && scope.slots.has(id))
-    })
+    }
+    const syntax = syntaxOf(source, origin, directory, isGlobal, findings)
     const unit = new Unit(syntax)
     for (const finding of findings) tellFinding(finding, unit)
     return compile(unit, syntax.root, scope)

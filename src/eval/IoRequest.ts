@@ -9,6 +9,7 @@ import type { ByteString } from "../nix/Bytes.ts"
 import type { Attribute } from "../nix/FlakeRef.ts"
 import type { NixHash } from "../nix/Hash.ts"
 import type { StorePath } from "../nix/StorePath.ts"
+import type { SyntaxStore } from "./SyntaxStore.ts"
 
 export type FileType = "regular" | "directory" | "symlink" | "unknown"
 
@@ -117,6 +118,8 @@ export interface IoHost {
   readonly wait: ((requests: ReadonlyArray<FarRequest>, milliseconds: number | undefined) => boolean) | undefined
   /** Absent: nobody wants to know. */
   readonly files?: FileWatch | undefined
+  /** Absent: every source is parsed. */
+  readonly syntax?: SyntaxStore | undefined
   /** A line for the user: `trace: …`, `warning: …`. */
   print(line: ByteString): void
   /** Polled now and then: true when the evaluation should end (Ctrl-C). */

@@ -3,9 +3,10 @@
  *
  * Layout, all numbers 32 bits little-endian:
  *
- *     magic · version · total bytes · checksum (2) · source bytes · root · cells · symbols · strings · symbol bytes · string bytes
- *     cells… · symbol lengths… · string lengths… · symbols' bytes · strings' bytes · zeros to a multiple of 4
+ *     magic · version · total bytes · checksum (2) · source bytes · root · cells · symbols · strings · symbol bytes · string bytes · free symbols
+ *     cells… · symbol lengths… · string lengths… · free symbols… · symbols' bytes · strings' bytes · zeros to a multiple of 4
  *
+ * Free symbols are the names that the tree takes for global: with them in hand nobody has to look for unbound variables again.
  * The source is not in it, only its length: whoever keeps the cache knows which source it is for. `decode` believes nothing: length,
  * checksum, and every operand of every node are checked, so that corrupt bytes give `undefined` and never a wrong tree. The version
  * changes whenever the meaning of the bytes does (also when `Kind` does). Pure.
@@ -16,8 +17,9 @@ import { isWellFormed } from "./WellFormed.ts"
 
 /** "yixT"; on a big-endian machine it reads differently and nothing is decoded. */
 const magic = 0x54786979
-const version = 1
-const headerCells = 12
+/** Also part of the keys of the cache (`realise/SyntaxCache.ts`). */
+export const version = 2
+const headerCells = 13
 
 /** Two independent sums over 32-bit words, both aware of their order. */
 const checksum = (words: Int32Array, from: number): readonly [number, number] => {
@@ -37,13 +39,23 @@ const totalLength = (texts: ReadonlyArray<ByteString>): number => {
   return sum
 }
 
-/** A tree as bytes. */
-export const encode = (syntax: Syntax): Uint8Array => {
+/** A tree that was kept. */
+export interface KeptSyntax extends Syntax {
+  /** Symbols of the names that it takes for global. */
+  readonly free: ReadonlyArray<number>
+}
+
+const noNames: ReadonlySet<ByteString> = new Set()
+
+/** A tree as bytes, with the names that it takes for global: those that `checkScopes` asked about. */
+export const encode = (syntax: Syntax, freeNames: ReadonlySet<ByteString> = noNames): Uint8Array => {
   const { nodes, symbols, strings } = syntax
   const symbolBytes = totalLength(symbols)
   const stringBytes = totalLength(strings)
   const lengths = headerCells + nodes.length
-  const text = (lengths + symbols.length + strings.length) * 4
+  const free: Array<number> = []
+  if (freeNames.size > 0) for (let id = 0; id < symbols.length; id++) if (freeNames.has(symbols[id]!)) free.push(id)
+  const text = (lengths + symbols.length + strings.length + free.length) * 4
   const words = new Int32Array(Math.ceil((text + symbolBytes + stringBytes) / 4))
   const bytes = new Uint8Array(words.buffer)
   words[0] = magic
@@ -56,6 +68,7 @@ export const encode = (syntax: Syntax): Uint8Array => {
   words[9] = strings.length
   words[10] = symbolBytes
   words[11] = stringBytes
+  words[12] = free.length
   words.set(nodes, headerCells)
   let length = lengths
   let byte = text
@@ -66,6 +79,7 @@ export const encode = (syntax: Syntax): Uint8Array => {
       byte += item.length
     }
   }
+  words.set(free, length)
   const [a, b] = checksum(words, 5)
   words[3] = a
   words[4] = b
@@ -100,14 +114,15 @@ const cut = (words: Int32Array, at: number, count: number, text: ByteString): Ar
 }
 
 /** The tree in the bytes that `encode` made for this source; `undefined` for anything else. Keeps no reference to `bytes`. */
-export const decode = (bytes: Uint8Array, source: ByteString, origin: Origin, baseDirectory: ByteString): Syntax | undefined => {
+export const decode = (bytes: Uint8Array, source: ByteString, origin: Origin, baseDirectory: ByteString): KeptSyntax | undefined => {
   if (bytes.length < headerCells * 4 || bytes.length % 4 !== 0) return undefined
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
   const words = new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4)
   if (words[0] !== magic || words[1] !== version || words[2] !== bytes.length || words[5] !== source.length) return undefined
   const [a, b] = checksum(words, 5)
   if (words[3] !== a || words[4] !== b) return undefined
-  const [root, cells, symbolCount, stringCount, symbolBytes, stringBytes] = words.subarray(6, headerCells) as unknown as [
+  const [root, cells, symbolCount, stringCount, symbolBytes, stringBytes, freeCount] = words.subarray(6, headerCells) as unknown as [
+    number,
     number,
     number,
     number,
@@ -115,8 +130,9 @@ export const decode = (bytes: Uint8Array, source: ByteString, origin: Origin, ba
     number,
     number
   ]
-  if (cells < 0 || symbolCount < 0 || stringCount < 0 || symbolBytes < 0 || stringBytes < 0) return undefined
-  const text = (headerCells + cells + symbolCount + stringCount) * 4
+  if (cells < 0 || symbolCount < 0 || stringCount < 0 || symbolBytes < 0 || stringBytes < 0 || freeCount < 0) return undefined
+  const freeAt = headerCells + cells + symbolCount + stringCount
+  const text = (freeAt + freeCount) * 4
   if (Math.ceil((text + symbolBytes + stringBytes) / 4) * 4 !== bytes.length) return undefined
   const lengths = headerCells + cells
   const symbols = cut(words, lengths, symbolCount, latin1(aligned.subarray(text, text + symbolBytes)))
@@ -127,7 +143,9 @@ export const decode = (bytes: Uint8Array, source: ByteString, origin: Origin, ba
     latin1(aligned.subarray(text + symbolBytes, text + symbolBytes + stringBytes))
   )
   if (symbols === undefined || strings === undefined) return undefined
+  const free = Array.from(words.subarray(freeAt, freeAt + freeCount))
+  if (!free.every((id) => id >= 0 && id < symbolCount)) return undefined
   const nodes = words.slice(headerCells, lengths)
   if (!isWellFormed(nodes, root, { sourceLength: source.length, symbolCount, stringCount })) return undefined
-  return { origin, baseDirectory, source, nodes, symbols, strings, root }
+  return { origin, baseDirectory, source, nodes, symbols, strings, root, free }
 }

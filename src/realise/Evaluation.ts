@@ -76,6 +76,8 @@ export interface EvaluationJob {
   readonly lints?: Lints
   /** `builtins.warn` ends the evaluation; also where `NIX_ABORT_ON_WARN` is 1, true or yes. */
   readonly abortOnWarn?: boolean
+  /** An absolute folder of the host in which syntax trees are kept from run to run (`SyntaxCache.ts`). Default: they are not kept. */
+  readonly syntaxCache?: string | undefined
   /** `builtins.traceVerbose` prints. */
   readonly traceVerbose?: boolean
   /** How a failure is rendered: whole trace, ANSI colour. */

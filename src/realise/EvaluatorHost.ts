@@ -34,6 +34,15 @@ type Task = { readonly _tag: "Run"; readonly job: EvaluationJob } | Omit<ToEvalu
 
 type TaskEnd = { readonly _tag: "Result"; readonly result: EvaluationResult } | { readonly _tag: "Reply"; readonly reply: SessionReply }
 
+/** Milliseconds that the end of a program waits for a thread to write what the next run may use. */
+const savingPatience = 3000
+
+/** Ends a thread that has nothing more to do. */
+const retire = async (thread: Thread): Promise<void> => {
+  await Atomics.waitAsync(thread.flags, Flag.Saving, 1, savingPatience).value
+  await thread.worker.terminate()
+}
+
 /**
  * Runs one job or one request of a session on a thread. `broken` is called when the thread cannot be used again. Interrupted, the task may take `patience`
  * milliseconds to notice.
@@ -157,7 +166,7 @@ const make = Effect.fnUntraced(function* (world: OpenWorld) {
     all.delete(thread)
     void thread.worker.terminate()
   }
-  yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([...all].map((thread) => thread.worker.terminate()))))
+  yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([...all].map(retire))))
   const one = Semaphore.makeUnsafe(1)
 
   const run = Effect.fn("Evaluator.run")(function* (job: EvaluationJob) {

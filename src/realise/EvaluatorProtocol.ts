@@ -18,7 +18,9 @@ export const Flag = {
   /** Counts answers and interruptions; the evaluator waits for it to change. */
   Signal: 0,
   /** 1: the evaluation should end. */
-  Interrupt: 1
+  Interrupt: 1,
+  /** 1: the evaluation has ended, and its thread writes what the next run may use. */
+  Saving: 2
 } as const
 
 /** A question that the main thread answers. */

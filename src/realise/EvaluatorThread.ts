@@ -22,7 +22,7 @@ const start = (): Thread => {
   const source = import.meta.url.endsWith(".ts") ? "./EvaluatorBoot.ts" : "./EvaluatorBoot.js"
   const cache = getCompileCacheDir()
   const channel = new MessageChannel()
-  const flags = new Int32Array(new SharedArrayBuffer(8))
+  const flags = new Int32Array(new SharedArrayBuffer(12))
   const worker = new Worker(new URL(source, import.meta.url), {
     workerData: { port: channel.port2, flags, compileCache: cache === undefined ? undefined : dirname(cache) },
     transferList: [channel.port2],

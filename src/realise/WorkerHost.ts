@@ -5,6 +5,7 @@ import type { MessagePort } from "node:worker_threads"
 import { receiveMessageOnPort } from "node:worker_threads"
 import type { FarRequest } from "../eval/IoRequest.ts"
 import type { hashPath } from "../store/HashPath.ts"
+import type { SyntaxStore } from "../eval/SyntaxStore.ts"
 import type { HostSettings } from "./EvaluationHost.ts"
 import { EvaluationHost } from "./EvaluationHost.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
@@ -13,11 +14,18 @@ import { Flag } from "./EvaluatorProtocol.ts"
 export class WorkerHost extends EvaluationHost {
   readonly #port: MessagePort
   readonly #flags: Int32Array
+  readonly syntax: SyntaxStore | undefined
 
-  constructor(port: MessagePort, flags: Int32Array, job: HostSettings, hash: typeof hashPath | undefined, timed: boolean) {
-    super(job, hash, timed)
+  constructor(
+    port: MessagePort,
+    flags: Int32Array,
+    job: HostSettings,
+    options: { readonly hash: typeof hashPath | undefined; readonly timed: boolean; readonly syntax: SyntaxStore | undefined }
+  ) {
+    super(job, options.hash, options.timed)
     this.#port = port
     this.#flags = flags
+    this.syntax = options.syntax
   }
 
   protected override post(message: FromEvaluator): void {

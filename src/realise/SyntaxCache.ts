@@ -1,0 +1,186 @@
+/**
+ * The syntax trees of past runs, in a folder of the user's: what is found there need not be parsed.
+ *
+ * A tree is found by the SHA-256 of its source, the version of its encoding and what else it depends on, so nothing in it can be out of date. A run that
+ * parsed something writes one pack of it (`SyntaxPack.ts`) after its result is told, together with older packs that are not much larger: so there are few
+ * of them, and each tree is copied a few times only. Packs appear whole, by renaming, and never change: processes need not know of each other, and
+ * the folder may be deleted at any time. When there is too much, packs go that were not used for longest. A folder that cannot be read or
+ * written is no cache, and nobody is told.
+ */
+import * as fs from "node:fs"
+import type { SyntaxPlace, SyntaxStore } from "../eval/SyntaxStore.ts"
+import { version as encoding } from "../lang/Serialise.ts"
+import type { ByteString } from "../nix/Bytes.ts"
+import { digestCells, Pack, packPieces, packSize } from "./SyntaxPack.ts"
+import type { PackEntry, PackKey } from "./SyntaxPack.ts"
+
+export interface SyntaxCacheLimits {
+  /** Bytes of all packs. */
+  readonly total: number
+  /** Bytes above which a pack is not merged with others, or made larger. */
+  readonly pack: number
+}
+
+const defaultLimits: SyntaxCacheLimits = { total: 256 * 2 ** 20, pack: 16 * 2 ** 20 }
+
+/** Sources below this many bytes are parsed faster than found. */
+const leastSource = 64
+
+/** Milliseconds after which a file that was being written is one that nobody finished. */
+const abandoned = 3_600_000
+
+const suffix = ".pack"
+
+const keyOf = (source: ByteString, variant: string): PackKey => {
+  const prefix = `yix syntax ${encoding} ${variant}\n`
+  const bytes = Buffer.allocUnsafe(prefix.length + source.length)
+  bytes.write(prefix, 0, "latin1")
+  bytes.write(source, prefix.length, "latin1")
+  return digestCells(bytes)
+}
+
+const hex = (key: PackKey): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("hex")
+
+const quietly = (act: () => void): void => {
+  try {
+    act()
+  } catch {
+    // What cannot be deleted here, another run deletes.
+  }
+}
+
+export class SyntaxCache implements SyntaxStore {
+  readonly #directory: string
+  readonly #limits: SyntaxCacheLimits
+  /** Newest first; `undefined` until something is looked for. */
+  #packs: ReadonlyArray<Pack> | undefined
+  /** What is to be written. */
+  #waiting: Array<{ readonly key: PackKey; readonly encode: () => Uint8Array }> = []
+
+  /** Nothing is touched before something is looked for. */
+  constructor(directory: string, limits: SyntaxCacheLimits = defaultLimits) {
+    this.#directory = directory
+    this.#limits = limits
+  }
+
+  place(source: ByteString, variant: string): SyntaxPlace | undefined {
+    if (source.length < leastSource) return undefined
+    const key = keyOf(source, variant)
+    let bytes: Uint8Array | undefined
+    for (const pack of (this.#packs ??= this.#open())) {
+      bytes = pack.find(key)
+      if (bytes !== undefined) break
+    }
+    return { bytes, keep: (encode) => void this.#waiting.push({ key, encode }) }
+  }
+
+  /** Whether `save` has something to write. */
+  get unsaved(): boolean {
+    return this.#waiting.length > 0
+  }
+
+  /** Writes what is to be kept. Never fails; what could not be written is forgotten. */
+  save(): void {
+    if (!this.unsaved) return
+    const waiting = this.#waiting
+    this.#waiting = []
+    this.close()
+    quietly(() => {
+      const entries = new Map<string, PackEntry>()
+      for (const { key, encode } of waiting) {
+        const name = hex(key)
+        if (!entries.has(name)) entries.set(name, { key, bytes: encode() })
+      }
+      fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+      this.#write(entries)
+    })
+  }
+
+  /** Lets go of the files. The next that looks for something sees what is there then. */
+  close(): void {
+    for (const pack of this.#packs ?? []) pack.close()
+    this.#packs = undefined
+  }
+
+  #open(): ReadonlyArray<Pack> {
+    let names: ReadonlyArray<string> = []
+    try {
+      names = fs.readdirSync(this.#directory)
+    } catch {
+      // There is none yet.
+    }
+    const packs = names.filter((name) => name.endsWith(suffix)).map((name) => Pack.open(this.#directory, name))
+    return packs.filter((pack) => pack !== undefined).toSorted((a, b) => b.used - a.used)
+  }
+
+  #write(entries: Map<string, PackEntry>): void {
+    const packs = this.#open()
+    const merged: Array<Pack> = []
+    try {
+      let size = packSize([...entries.values()])
+      for (const pack of packs.toSorted((a, b) => a.size - b.size)) {
+        // Each merge at least makes one and a half of the larger one, so no tree is copied more often than that makes a full pack.
+        if (pack.size > size * 2 || pack.size >= this.#limits.pack) break
+        size += pack.size
+        merged.push(pack)
+      }
+      for (const pack of merged) for (const entry of pack.entries()) entries.set(hex(entry.key), entry)
+      for (const part of this.#parts(entries.values())) this.#writePack(part)
+      for (const pack of merged) quietly(() => fs.unlinkSync(`${this.#directory}/${pack.name}`))
+    } finally {
+      for (const pack of packs) pack.close()
+    }
+    this.#tidy()
+  }
+
+  /** The entries, cut where a pack is full. */
+  *#parts(entries: Iterable<PackEntry>): Generator<ReadonlyArray<PackEntry>> {
+    let part: Array<PackEntry> = []
+    let size = 0
+    for (const entry of entries) {
+      part.push(entry)
+      size += entry.bytes.length
+      if (size < this.#limits.pack) continue
+      yield part
+      part = []
+      size = 0
+    }
+    if (part.length > 0) yield part
+  }
+
+  #writePack(entries: ReadonlyArray<PackEntry>): void {
+    const base = `${this.#directory}/${Date.now().toString(36)}-${crypto.randomUUID()}`
+    const writing = `${base}.tmp`
+    const fd = fs.openSync(writing, "wx", 0o600)
+    try {
+      try {
+        for (const piece of packPieces(entries)) for (let at = 0; at < piece.length;) at += fs.writeSync(fd, piece, at)
+      } finally {
+        fs.closeSync(fd)
+      }
+      fs.renameSync(writing, `${base}${suffix}`)
+    } catch (error) {
+      quietly(() => fs.unlinkSync(writing))
+      throw error
+    }
+  }
+
+  /** Deletes what nobody finished, and packs until the rest is within the limit. */
+  #tidy(): void {
+    const now = Date.now()
+    const packs: Array<{ readonly file: string; readonly size: number; readonly used: number }> = []
+    for (const name of fs.readdirSync(this.#directory)) {
+      const file = `${this.#directory}/${name}`
+      const stat = fs.statSync(file, { throwIfNoEntry: false })
+      if (stat === undefined) continue
+      if (name.endsWith(suffix)) packs.push({ file, size: stat.size, used: stat.mtimeMs })
+      else if (name.endsWith(".tmp") && now - stat.mtimeMs > abandoned) quietly(() => fs.unlinkSync(file))
+    }
+    let total = packs.reduce((sum, { size }) => sum + size, 0)
+    for (const { file, size } of packs.toSorted((a, b) => a.used - b.used)) {
+      if (total <= this.#limits.total) break
+      quietly(() => fs.unlinkSync(file))
+      total -= size
+    }
+  }
+}
