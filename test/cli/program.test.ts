@@ -60,6 +60,20 @@ describe("yix eval", { timeout: 120_000 }, () => {
     assert.match(yix(["eval", "--xml", "-E", "1"]).out, /^<\?xml[^]*<int value="1" \/>[^]*<\/expr>\n$/)
   })
 
+  it("ends at a warning where that is asked for, as a flag or as Nix's setting", () => {
+    const expression = ["-E", 'builtins.warn "careful" 1']
+    const compat = ["compat", "nix-instantiate", "--eval"]
+    for (const command of [
+      ["eval", "--abort-on-warn"],
+      [...compat, "--option", "abort-on-warn", "true"]
+    ]) {
+      const run = yix([...command, ...expression])
+      assert.strictEqual(run.code, 1)
+      assert.match(run.err, /evaluation warning: careful[^]*abort-on-warn is set/)
+    }
+    assert.strictEqual(ok([...compat, "--option", "abort-on-warn", "false", ...expression]), "1")
+  })
+
   it("takes arguments, attributes, files, standard input, and values that look like flags", () => {
     write("f.nix", "{ a, b ? 2 }: { x.y = a + b; z = [ a ]; }")
     assert.strictEqual(ok(["eval", "f.nix", "--arg", "a", "40", "-A", "x.y"]), "42")
@@ -170,6 +184,17 @@ describe("yix build", { timeout: 120_000 }, () => {
     assert.strictEqual(ok(["log", drvPath]), "said")
     assert.match(yix(["build", "--no-out-link", `${out.slice(0, -7)}missing`]).err, /is not in the store/)
     assert.match(yix(["log", `${out.slice(0, -7)}missing`]).err, /there is no build log/)
+  })
+
+  it("shows derivations as JSON in UTF-8, as an expression and as a file", () => {
+    const expression = `derivation { name = "x"; system = "s"; builder = "b"; u = "é→"; }`
+    const shown = JSON.parse(ok(["derivation", "show", "-E", expression]))
+    const [name, derivation] = Object.entries(shown.derivations as Record<string, { readonly env: { readonly u: string } }>)[0]!
+    assert.strictEqual(derivation.env.u, "é→")
+    const drvPath = ok(["instantiate", "--write", "-E", expression])
+    assert.strictEqual(path.basename(drvPath), name)
+    fs.writeFileSync(path.join(directory, "x.drv"), yix(["store", "cat", drvPath]).bytes)
+    assert.deepStrictEqual(JSON.parse(ok(["derivation", "show", "x.drv"])), shown)
   })
 
   it("--check tells a build that is not deterministic", () => {

@@ -16,6 +16,7 @@ const sandboxed = "builds always run in yix's own sandbox"
 const later = "yix collects no garbage yet"
 
 const rows: ReadonlyArray<readonly [names: string, kind: Kind, effect: Effect]> = [
+  ["abort-on-warn", "bool", "used"],
   ["allow-import-from-derivation", "bool", "used"],
   ["allowed-uris", "list", "used"],
   ["cores build-cores", "text", "harmless"],
@@ -58,7 +59,6 @@ const rows: ReadonlyArray<readonly [names: string, kind: Kind, effect: Effect]> 
   ["access-tokens", "list", "fetching with access tokens is not there"],
   ["netrc-file", "text", "fetching with credentials of a netrc file is not there"],
   ["secret-key-files", "list", "paths are signed by 'yix store sign', or as yix.toml says"],
-  ["abort-on-warn", "bool", "warnings never end an evaluation"],
   ["debugger-on-trace", "bool", "there is no debugger"],
   ["debugger-on-warn", "bool", "there is no debugger"],
   ["json-log-path", "text", "use 'yix --log-format json'"],

@@ -82,6 +82,7 @@ export const evaluationSettings = Effect.fnUntraced(function* (line: CommandLine
     maxCallDepth: depth === undefined ? 10_000 : Number(depth),
     features: features.filter((feature) => known.includes(feature)),
     traceVerbose: settings.bool("trace-verbose", false),
+    abortOnWarn: settings.bool("abort-on-warn", false),
     lintUrlLiterals: yield* severity(settings, "lint-url-literals"),
     lintShortPathLiterals: yield* severity(settings, "lint-short-path-literals"),
     lintAbsolutePathLiterals: yield* severity(settings, "lint-absolute-path-literals"),
