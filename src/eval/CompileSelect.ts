@@ -24,8 +24,8 @@ class Step {
   /** For `${…}`. */
   readonly name: Code | undefined
   readonly position: Position
-  #shape: Shape | undefined
-  #slot = 0
+  private shape: Shape | undefined = undefined
+  private lastSlot = 0
 
   constructor(symbol: SymbolId, name: Code | undefined, position: Position) {
     this.symbol = symbol
@@ -33,17 +33,22 @@ class Step {
     this.position = position
   }
 
+  /** The name; undefined for one that no attribute anywhere has. */
+  existing(env: Env): SymbolId | undefined {
+    return this.name === undefined ? this.symbol : existingSymbol(dynamicName(this.name.run(env), this.position))
+  }
+
   /** The slot in `set`, or -1. */
   slot(set: AttributeSet, env: Env): number {
     if (this.name !== undefined) {
-      const symbol = existingSymbol(dynamicName(this.name.run(env), this.position))
+      const symbol = this.existing(env)
       return symbol === undefined ? -1 : set.shape.slot(symbol)
     }
-    if (set.shape === this.#shape) return this.#slot
+    if (set.shape === this.shape) return this.lastSlot
     const slot = set.shape.slot(this.symbol)
     if (slot >= 0) {
-      this.#shape = set.shape
-      this.#slot = slot
+      this.shape = set.shape
+      this.lastSlot = slot
     }
     return slot
   }
@@ -88,12 +93,37 @@ const forceSlot = (set: AttributeSet, slot: number): Value => {
   return forced
 }
 
+const notASet = (value: Value, position: Position): NixError =>
+  mismatch("a set", value, position).during("while selecting an attribute", position)
+
+/** Selection by names that are evaluated, each before the value that it selects from, whatever that is. */
+const selectByNames =
+  (base: Code, steps: ReadonlyArray<Step>, fallback: Code | undefined, position: Position): Run =>
+  (env) => {
+    let value = base.run(env)
+    let slot = -1
+    for (const step of steps) {
+      const symbol = step.existing(env)
+      if (slot >= 0) value = forceSlot(value as AttributeSet, slot)
+      if (!(value instanceof AttributeSet)) {
+        if (fallback !== undefined) return fallback.run(env)
+        throw notASet(value, position)
+      }
+      slot = symbol === undefined ? -1 : value.shape.slot(symbol)
+      if (slot >= 0) continue
+      if (fallback !== undefined) return fallback.run(env)
+      throw missing(value, step.symbolFor(env), position)
+    }
+    return forceSlot(value as AttributeSet, slot)
+  }
+
 export const compileSelect = (unit: Unit, node: number, scope: Scope | null): Run => {
   const base = compile(unit, unit.cell(node, 3), scope)
   const fallbackNode = unit.cell(node, 4)
   const steps = stepsOf(unit, node + 5, scope)
-  if (fallbackNode >= 0) {
-    const fallback = compile(unit, fallbackNode, scope)
+  const fallback = fallbackNode >= 0 ? compile(unit, fallbackNode, scope) : undefined
+  if (steps.some((step) => step.name !== undefined)) return selectByNames(base, steps, fallback, unit.position(node))
+  if (fallback !== undefined) {
     return (env) => {
       let value = base.run(env)
       for (const step of steps) {
@@ -107,7 +137,7 @@ export const compileSelect = (unit: Unit, node: number, scope: Scope | null): Ru
   const position = unit.position(node)
   const one = (value: Value, step: Step, env: Env): Value => {
     if (!(value instanceof AttributeSet)) {
-      throw mismatch("a set", value, position).during("while selecting an attribute", position)
+      throw notASet(value, position)
     }
     const slot = step.slot(value, env)
     if (slot < 0) throw missing(value, step.symbolFor(env), position)
@@ -130,8 +160,13 @@ export const compileHasAttribute = (unit: Unit, node: number, scope: Scope | nul
   return (env) => {
     let value = base.run(env)
     for (let i = 0; i < steps.length; i++) {
-      if (!(value instanceof AttributeSet)) return false
-      const slot = (steps[i] as Step).slot(value, env)
+      const step = steps[i] as Step
+      if (!(value instanceof AttributeSet)) {
+        // The name is evaluated all the same.
+        step.existing(env)
+        return false
+      }
+      const slot = step.slot(value, env)
       if (slot < 0) return false
       if (i < steps.length - 1) value = forceSlot(value, slot)
     }

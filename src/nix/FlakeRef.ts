@@ -25,7 +25,7 @@ const isFlakeId = (text: string): boolean => /^[a-zA-Z][a-zA-Z0-9_-]*$/.test(tex
 
 /** Names that git allows for branches and tags, as far as it matters here (git-check-ref-format(1)). */
 const isRefName = (text: string): boolean =>
-  /^[^\x00-\x20~^:?*[\\\x7f]+$/.test(text) && !/^[./]|\.\.|\/\/|@\{|\/\.|\.lock(?:\/|$)|[./]$/.test(text) && text !== "@"
+  /^[^\x00-\x20~^:?*[\\\x7f]+$/.test(text) && !/^[./]|\.\.|\/\/|@\{|\/\.|\.lock(?:\/|$)|[./]$|^-[^/]*$/.test(text) && text !== "@"
 
 type Kind = "string" | "number" | "boolean"
 
@@ -132,7 +132,11 @@ export const checkInput = (attributes: TreeInput, options: { readonly flake: boo
   for (const name of scheme.required) if (!attributes.has(name)) return fail(`input attribute '${name}' is missing`)
   checkRevision(attributes)
   const ref = attributes.get("ref")
-  if (typeof ref === "string" && type !== "hg" && !isRefName(ref)) return fail(`invalid Git branch/tag name '${ref}'`)
+  if (typeof ref === "string" && type !== "hg" && type !== "indirect" && !isRefName(ref)) {
+    return fail(
+      scheme === forge ? `input ${showInput(attributes)} contains an invalid branch/tag name` : `invalid Git branch/tag name '${ref}'`
+    )
+  }
   if (scheme === forge && attributes.has("ref") && attributes.has("rev")) {
     const both = `a commit hash ('${String(attributes.get("rev"))}') and a branch/tag name ('${String(ref)}')`
     return fail(`input ${showInput(attributes)} contains both ${both}`)

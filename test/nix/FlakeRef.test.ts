@@ -57,6 +57,7 @@ const printed: ReadonlyArray<readonly [Readonly<Record<string, Attribute>>, stri
   [{ type: "tarball", url: "https://a/b.tar.gz", narHash }, `https://a/b.tar.gz?narHash=${escapedHash}`],
   [{ type: "indirect", id: "nixpkgs", dir: "x" }, "flake:nixpkgs?dir=x"],
   [{ type: "github", owner: "a$!", repo: "b", dir: "d'=&" }, "github:a%24%21/b?dir=d%27%3D%26"],
+  [{ type: "indirect", id: "a", ref: "-b" }, "flake:a/-b"],
   [{ type: "path", path: "/a!b$(c)" }, "path:/a%21b%24%28c%29"],
   [{ type: "tarball", url: "https://u$:p@h/a!b%20c?x='y" }, "https://u%24:p@h/a%21b%20c?x=%27y"]
 ]
@@ -67,6 +68,7 @@ const unfit: ReadonlyArray<readonly [Readonly<Record<string, Attribute>>, RegExp
   [{ type: "github", owner: "a", repo: "b", nope: 1 }, /input attribute 'nope' not supported by scheme 'github'/],
   [{ type: "github", owner: "a", repo: "b", ref: "x", rev }, /contains both a commit hash .* and a branch\/tag name \('x'\)/],
   [{ type: "git", url: "https://a/b", ref: "a^b" }, /invalid Git branch\/tag name 'a\^b'/],
+  [{ type: "github", owner: "a", repo: "b", ref: "-c" }, /input \{"owner":"a","ref":"-c",.*\} contains an invalid branch\/tag name/],
   [{ type: "path", path: "/a", lastModified: -1 }, /negative value given for flake ref attr lastModified: -1/],
   [{ type: "constructor" }, /is unsupported/]
 ]

@@ -20,7 +20,7 @@ import { machine } from "../Machine.ts"
 import { NixError } from "../NixError.ts"
 import { nameOf, symbol } from "../Symbols.ts"
 import type { Value } from "../Value.ts"
-import { Builtin, ContextString, NixFloat, NixPath } from "../Value.ts"
+import { Builtin, ContextString, NixFloat, NixPath, textOf } from "../Value.ts"
 
 const typeName = symbol("type")
 
@@ -172,7 +172,9 @@ const flakeRefToString = (argument: Value): Value => {
       throw new NixError("eval", `flake reference attribute sets ${detail}`)
     }
     if (typeof value === "number" && value < 0) throw new NixError("eval", `negative value given for flake ref attr ${name}: ${value}`)
-    attributes.set(name, typeof value === "number" || typeof value === "boolean" ? value : expectText(value, only("flakeRefToString")))
+    // What a string refers to is dropped, as Nix drops it.
+    const plain = value instanceof ContextString ? textOf(value) : value
+    attributes.set(name, typeof plain === "number" || typeof plain === "boolean" ? plain : expectText(plain, only("flakeRefToString")))
   }
   return refusable(() => printUrl(checkInput(attributes, { flake: true })))
 }

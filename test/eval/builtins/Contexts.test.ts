@@ -5,6 +5,10 @@ import { agrees } from "./world.ts"
 const recorded: ReadonlyArray<readonly [string, string]> = [
   ['builtins.hasContext (derivation { name = "d"; system = "s"; builder = "b"; outputs = [ "out" "dev" ]; }).outPath', "true"],
   ['builtins.hasContext "a"', "false"],
+  [
+    'builtins.flakeRefToString { type = "github"; owner = "o"; repo = "${derivation { name = "a"; system = "b"; builder = "c"; }}"; }',
+    '"github:o/%2Fnix%2Fstore%2Fn1graip4nvxv1778rif8j3yapjdfgk8g-a"'
+  ],
   ["builtins.hasContext 1", "error: expected a string but found an integer: 1"],
   [
     'builtins.getContext (derivation { name = "d"; system = "s"; builder = "b"; outputs = [ "out" "dev" ]; }).outPath',
