@@ -6,10 +6,8 @@ import * as Flag from "effect/cli/Flag"
 import { KeyError, parsePublicKey } from "../nix/Keys.ts"
 import { type Substituter, Substituters } from "../realise/Substituters.ts"
 import { Switch } from "./CommonFlags.ts"
+import { defaultKey, TrustedKeys } from "../realise/TrustedKeys.ts"
 import { UsageError } from "./Usage.ts"
-
-/** The key of cache.nixos.org, which counts where no key is named. */
-const defaultKey = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="
 
 export const trustFlags = {
   trustedPublicKeys: Flag.String("trusted-public-key").pipe(
@@ -48,12 +46,17 @@ const listed = (variable: string): ReadonlyArray<string> => (process.env[variabl
 export const substitutersOf = ({ substituters }: { readonly substituters: ReadonlyArray<string> }): ReadonlyArray<string> =>
   substituters.length > 0 ? substituters : listed("YIX_SUBSTITUTERS")
 
+/** Runs `use` with the keys that count on what expressions themselves take from caches. */
+export const withTrust = <A, E, R>(input: TrustInput, use: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(trustedKeysOf(input), (keys) => Effect.provideService(use, TrustedKeys, keys))
+
 /** Runs `use`, which has a store, with the caches that the flags name as substituters. */
 export const withSubstituters = <A, E, R>(input: SubstituterInput, use: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const trustedKeys = yield* trustedKeysOf(input)
     const urls = substitutersOf(input)
-    if (urls.length === 0) return yield* use
+    const trusting = Effect.provideService(use, TrustedKeys, trustedKeys)
+    if (urls.length === 0) return yield* trusting
     const [NixCache, Negative, Http] = yield* Effect.promise(() =>
       Promise.all([import("../store/pathinfo/NixCache.ts"), import("../store/pathinfo/Negative.ts"), import("../wire/Http.ts")])
     )
@@ -64,7 +67,7 @@ export const withSubstituters = <A, E, R>(input: SubstituterInput, use: Effect.E
         pathInfos: Negative.make(cache)
       }))
     )
-    return yield* Effect.flatMap(opened, (substituters) => Effect.provideService(use, Substituters, substituters)).pipe(
+    return yield* Effect.flatMap(opened, (substituters) => Effect.provideService(trusting, Substituters, substituters)).pipe(
       Effect.provide(Http.layer())
     )
   })

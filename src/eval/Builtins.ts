@@ -13,6 +13,7 @@ import { contexts } from "./builtins/Contexts.ts"
 import { control } from "./builtins/Control.ts"
 import { conversion } from "./builtins/Conversion.ts"
 import { derivations } from "./builtins/Derivations.ts"
+import { closures } from "./builtins/FetchClosure.ts"
 import { fetching } from "./builtins/Fetching.ts"
 import { files } from "./builtins/Files.ts"
 import { importing } from "./builtins/Importing.ts"
@@ -24,6 +25,7 @@ import { trees } from "./builtins/Trees.ts"
 import { types } from "./builtins/Types.ts"
 import { versions } from "./builtins/Versions.ts"
 import { lazily } from "./Code.ts"
+import type { Feature } from "./FeatureNames.ts"
 import { ask } from "./Force.ts"
 import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
@@ -48,6 +50,12 @@ const families: ReadonlyArray<ReadonlyArray<Builtin>> = [
   derivations,
   fetching,
   trees
+]
+
+/** Those that are there only with a feature. */
+const experiments: ReadonlyArray<readonly [feature: Feature, family: ReadonlyArray<Builtin>]> = [
+  ["dynamic-derivations", dynamic],
+  ["fetch-closure", closures]
 ]
 
 /** Builtins that are global under their own name; all others are global as `__name`. */
@@ -127,7 +135,8 @@ export const makeGlobals = (pure: boolean, features: ReadonlySet<string> = new S
     const isBare = name === "true" || name === "false" || name === "null" || name === "builtins"
     globals.set(symbol(isBare ? name : `__${name}`), value)
   }
-  for (const family of features.has("dynamic-derivations") ? [...families, dynamic] : families) {
+  const switchedOn = experiments.flatMap(([feature, family]) => (features.has(feature) ? [family] : []))
+  for (const family of [...families, ...switchedOn]) {
     for (const builtin of family) {
       symbols.push(symbol(builtin.name))
       values.push(builtin)

@@ -7,6 +7,7 @@ export const knownFeatures = [
   "ca-derivations",
   "impure-derivations",
   "dynamic-derivations",
+  "fetch-closure",
   "blake3-hashes"
 ] as const
 

@@ -73,6 +73,17 @@ export type FarRequest =
       readonly name: ByteString
       readonly hash: NixHash | undefined
     }
+  /**
+   * Take a path with all that it refers to from one binary cache (`http:`, `https:`, `file:`). Answer: StorePath: `path`, which must be content-addressed or must not be, or
+   * what it becomes when it is rewritten to be; that must be `rewritten`, where it is said.
+   */
+  | {
+      readonly _tag: "FetchClosure"
+      readonly cache: ByteString
+      readonly path: StorePath
+      readonly wanted: "content-addressed" | "input-addressed" | "rewritten"
+      readonly rewritten: StorePath | undefined
+    }
   /** Is this store path there, or obtainable? Answer: boolean. */
   | { readonly _tag: "EnsurePath"; readonly path: StorePath }
 

@@ -224,6 +224,11 @@ export abstract class EvaluationHost implements IoHost {
           const attributes = request.input.filter(([attribute]) => isKnowledge(attribute))
           return { ok: true, value: { path, narHash: printHash(hash, "sri"), attributes } satisfies TreeAnswer }
         }
+        case "FetchClosure":
+          if (this.#job.restrict && !mayFetch(this.#job, request.cache)) {
+            return failure("restricted", `access to URI '${request.cache}' is forbidden in restricted mode`)
+          }
+          return undefined
         case "AddText":
           if (!this.#job.readOnly) return undefined
           return { ok: true, value: makeText(request.name, hash("sha256", toBytes(request.contents)), request.references) }

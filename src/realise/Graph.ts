@@ -369,6 +369,14 @@ const make = Effect.gen(function* () {
       }
       case "FetchTree":
         return fetchInput(request, { lookup, memory, fetched: (fetch) => fetched(undefined, fetch) })
+      case "FetchClosure":
+        return sharing.once(
+          requestKey(request),
+          Effect.flatMap(
+            Effect.promise(() => import("./FetchClosure.ts")),
+            ({ fetchClosure }) => fetchClosure(request, { lookup, store: { blobs, directories, pathInfos } })
+          )
+        )
       case "EnsurePath":
         return Effect.map(
           lookup(request.path),

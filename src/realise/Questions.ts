@@ -61,6 +61,8 @@ const subjectOf = (question: Question): Record<string, unknown> => {
       return { url: shownUrl(toUnicode(question.url)) }
     case "FetchTree":
       return { input: toUnicode(printUrl(new Map(question.input))) }
+    case "FetchClosure":
+      return { url: shownUrl(toUnicode(question.cache)), path: question.path }
     case "Realise":
       return {
         count: question.elements.length,

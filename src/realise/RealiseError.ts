@@ -117,6 +117,21 @@ export class SourceUnreadable extends Schema.TaggedError<SourceUnreadable>()("So
   }
 }
 
+/** A closure cannot be had from a cache, or is not of the kind that was asked for (`builtins.fetchClosure`). */
+export class ClosureRefused extends Schema.TaggedError<ClosureRefused>()("ClosureRefused", {
+  path: Schema.String,
+  cache: Schema.String,
+  /** In plain words; Nix's own where it has some. */
+  detail: Schema.String
+}) {
+  get exitCode(): number {
+    return 1
+  }
+  override get message(): string {
+    return this.detail
+  }
+}
+
 /** A derivation was not made because something it needs failed; `roots` says what, each root once in a run. */
 export class DependencyFailed extends Schema.TaggedError<DependencyFailed>()("DependencyFailed", {
   drvPath: Schema.String,
@@ -160,6 +175,7 @@ export type RealiseError =
   | FetchFailure
   | PathUnavailable
   | SourceUnreadable
+  | ClosureRefused
   | DependencyFailed
   | StoreFailure
   | RealiseFailed
@@ -172,6 +188,7 @@ const tags: ReadonlySet<string> = new Set<RealiseError["_tag"]>([
   "FetchFailure",
   "PathUnavailable",
   "SourceUnreadable",
+  "ClosureRefused",
   "DependencyFailed",
   "StoreFailure",
   "RealiseFailed"

@@ -9,8 +9,10 @@ import type { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import { type ContentAddress, parseContentAddress } from "../nix/ContentAddress.ts"
 import * as Crypto from "../nix/Crypto.ts"
 import { sameHash } from "../nix/Hash.ts"
+import { hashPart } from "../nix/StorePath.ts"
 import { calculateWith } from "./Nar.ts"
 import type { PathInfo } from "./PathInfo.ts"
+import { selfHashes } from "./SelfHash.ts"
 import { isContentAddressed } from "./Signing.ts"
 
 const digestBy = Effect.fnUntraced(function* ({ method, hash }: ContentAddress, info: PathInfo) {
@@ -26,13 +28,18 @@ const digestBy = Effect.fnUntraced(function* ({ method, hash }: ContentAddress, 
 
 /**
  * Whether the path follows from its content address and the stored content has that address. `narHash` is believed: whoever took the content in computed it.
- * Paths that refer to themselves and git trees cannot be judged and count as not.
+ * Git trees cannot be judged and count as not.
  */
 export const hasItsContent = Effect.fn("store.hasItsContent")(function* (
   info: PathInfo
 ): Effect.fn.Return<boolean, CastoreError, BlobService | DirectoryService> {
   if (info.ca === undefined || !isContentAddressed(info)) return false
   const address = parseContentAddress(info.ca)
+  const { algorithm } = address.hash
+  if (info.references.includes(info.path)) {
+    const digests = yield* selfHashes(info.node, hashPart(info.path), ["2.34", "with-positions"])
+    return digests.some((digest) => sameHash(address.hash, { algorithm, digest }))
+  }
   const digest = yield* digestBy(address, info)
-  return digest !== undefined && sameHash(address.hash, { algorithm: address.hash.algorithm, digest })
+  return digest !== undefined && sameHash(address.hash, { algorithm, digest })
 })

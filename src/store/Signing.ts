@@ -34,12 +34,14 @@ export const signedBy = (info: PathInfo, keys: Iterable<PublicKey>): PublicKey |
 
 /**
  * Whether the path follows from the info's own content address, so that nobody needs to vouch for it. That the content has that address is for whoever
- * holds the content to check; self references cannot be judged and count as not.
+ * holds the content to check (`ContentCheck.ts`).
  */
 export const isContentAddressed = (info: PathClaim): boolean => {
-  if (info.ca === undefined || info.references.includes(info.path)) return false
+  if (info.ca === undefined) return false
+  const others = info.references.filter((reference) => reference !== info.path)
+  const self = others.length < info.references.length
   try {
-    return contentAddressedPath(nameOf(info.path), parseContentAddress(info.ca), info.references) === info.path
+    return contentAddressedPath(nameOf(info.path), parseContentAddress(info.ca), others, self) === info.path
   } catch (cause) {
     if (cause instanceof ContentAddressError || cause instanceof StorePathError) return false
     throw cause

@@ -26,7 +26,7 @@ interface Pending {
 }
 
 const isFar = (request: IoRequest): request is FarRequest =>
-  ["Realise", "AddSource", "AddText", "Fetch", "EnsurePath"].includes(request._tag)
+  ["Realise", "AddSource", "AddText", "Fetch", "FetchTree", "FetchClosure", "EnsurePath"].includes(request._tag)
 
 /** A small repeatable generator (mulberry32). */
 export const random = (seed: number): (() => number) => {

@@ -6,7 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Evaluator } from "../../realise/Evaluation.ts"
 import { RealiseOptions } from "../../realise/Realiser.ts"
-import { substituterFlags, substitutersOf, withSubstituters } from "../Caches.ts"
+import { substituterFlags, substitutersOf, withSubstituters, withTrust } from "../Caches.ts"
 import { Switch } from "../CommonFlags.ts"
 import { evaluationFlags, jobOf } from "../EvaluationFlags.ts"
 import { print, printLine } from "../Output.ts"
@@ -42,7 +42,9 @@ export const evalCommand = Command.make(
     const run = Effect.flatMap(Evaluator, (evaluator) => evaluator.run(job))
     // What caches give goes into the store, which is otherwise opened only when an evaluation needs it.
     const evaluated =
-      substitutersOf(input).length === 0 ? withEvaluatorAlone(run, options) : withEvaluator(withSubstituters(input, run), options)
+      substitutersOf(input).length === 0
+        ? withTrust(input, withEvaluatorAlone(run, options))
+        : withEvaluator(withSubstituters(input, run), options)
     const result = yield* Effect.provideService(evaluated, RealiseOptions, options)
     if (result._tag !== "Values") return
     for (const text of result.texts) yield* format === "raw" || format === "xml" ? print(text) : printLine(text)

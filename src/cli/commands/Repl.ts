@@ -10,7 +10,7 @@ import { fromUnicode, toUnicode } from "../../nix/Bytes.ts"
 import { Evaluator, type EvaluationSource } from "../../realise/Evaluation.ts"
 import type { RealiseOptions } from "../../realise/Realiser.ts"
 import type { EvaluatorSession, SessionSettings } from "../../realise/Session.ts"
-import { substituterFlags, type SubstituterInput, substitutersOf, withSubstituters } from "../Caches.ts"
+import { substituterFlags, type SubstituterInput, substitutersOf, withSubstituters, withTrust } from "../Caches.ts"
 import { Debug, LogFormat, Quiet } from "../CommonFlags.ts"
 import { evaluationFlags, fileSource, settingsOf } from "../EvaluationFlags.ts"
 import { OutputClosed } from "../Output.ts"
@@ -110,7 +110,7 @@ export const runSession = Effect.fnUntraced(function* (input: SessionInput, opti
           failures: { debug, json, jsonErrors }
         })
         // What caches give goes into the store, which is otherwise opened only when an input needs it.
-        return yield* substitutersOf(caches).length === 0 ? repl : within(withSubstituters(caches, repl))
+        return yield* substitutersOf(caches).length === 0 ? withTrust(caches, repl) : within(withSubstituters(caches, repl))
       }).pipe(Effect.scoped),
     options
   )

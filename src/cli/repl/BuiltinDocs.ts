@@ -35,6 +35,10 @@ const docs: Readonly<Record<string, readonly [args: string, text: string]>> = {
   fetchGit: ["url-or-set", "A tree from a Git repository, as a set with outPath, rev and more."],
   fetchMercurial: ["url-or-set", "A tree from a Mercurial repository."],
   fetchTarball: ["url-or-set", "The path of an unpacked archive. With sha256 it is fetched only when it is needed."],
+  fetchClosure: [
+    "{ fromStore, fromPath, toPath, inputAddressed }",
+    "A store path with all that it refers to, from a binary cache; rewritten to be content-addressed where toPath is given."
+  ],
   fetchTree: ["input", "A tree from one of many kinds of places, as a set with outPath, narHash and more."],
   fetchurl: ["url-or-set", "The path of a fetched file. With sha256 it is fetched only when it is needed."],
   filter: ["predicate list", "The elements for which the predicate holds."],

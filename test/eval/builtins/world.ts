@@ -83,6 +83,7 @@ export const host = (root: Tree, lines: Array<string> = []): IoHost => {
         return answer(true)
       case "Fetch":
       case "FetchTree":
+      case "FetchClosure":
         return failure("there is no network here")
     }
   }
