@@ -65,7 +65,7 @@ class FileMaker implements NarHandler {
   }
 }
 
-/** Unpacks a NAR to `destination`, where nothing may be yet. What is made appears there when it is whole. */
+/** Unpacks the NAR that a stream begins with to `destination`, where nothing may be yet. What is made appears there when it is whole. */
 export const restoreNar = Effect.fn("store.restore")(function* <E, R>(nar: Stream.Stream<Uint8Array, E, R>, destination: string) {
   const failed = (cause: unknown) =>
     new RestoreFailed({ path: destination, detail: cause instanceof Error ? cause.message : String(cause) })
@@ -87,7 +87,8 @@ export const restoreNar = Effect.fn("store.restore")(function* <E, R>(nar: Strea
       Effect.gen(function* () {
         if (fs.lstatSync(absolute, { throwIfNoEntry: false }) !== undefined) return yield* failed("something has this name already")
         const reader = new NarReader(maker)
-        yield* Stream.runForEach(nar, (piece) => attempt(() => reader.push(piece)))
+        // What follows is not part of it: whoever wrote the stream knows what it is.
+        yield* Stream.runForEach(nar, (piece) => attempt(() => void reader.pushUntilDone(piece, 0)))
         yield* attempt(() => {
           reader.end()
           fs.renameSync(temporary, absolute)
