@@ -5,6 +5,7 @@ import { parse, TomlDate, TomlError as SyntaxError_ } from "smol-toml"
 import type { ByteString } from "../../nix/Bytes.ts"
 import { fromUnicode, toUnicode } from "../../nix/Bytes.ts"
 import { invalidUtf8 } from "./JsonStrings.ts"
+import { newerThanToml10 } from "./TomlVersion.ts"
 
 /** What becomes of the parts. */
 export interface TomlBuilder<Made> {
@@ -84,6 +85,8 @@ export const readToml = <Made>(text: ByteString, builder: TomlBuilder<Made>): Ma
   try {
     const precise = builder.timestamp !== undefined && "Temporal" in globalThis
     const source = toUnicode(text)
+    const tooNew = newerThanToml10(source)
+    if (tooNew !== undefined) throw new TomlError(tooNew)
     document = parse(precise ? withShortFractions(source) : source, { integersAsBigInt: true, maxDepth: 10_000, useLegacyDate: !precise })
   } catch (error) {
     if (!(error instanceof SyntaxError_)) throw error

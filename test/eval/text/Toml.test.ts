@@ -50,4 +50,31 @@ describe("TOML", () => {
     readToml("__proto__ = 1\nconstructor = 2\n", { ...plain, table: (entries) => void made.push(...entries.map(([key]) => key)) })
     assert.deepStrictEqual(made, ["__proto__", "constructor"])
   })
+
+  it("is that of version 1.0, which Nix reads", () => {
+    for (const text of [
+      "a = '\\x41 \\e'",
+      'a = "\\\\x41"',
+      "# \\x41 {",
+      "a = {b=[1,\n2, # two\n],c=2}",
+      "a = '''\n{,}\n\\e'''",
+      'a = """x\\""" y"""""\nb = {c = "}", d = """{\n"""}',
+      "[[a]]\nx = [{a=1},\n{b=2}]"
+    ]) {
+      assert.doesNotThrow(() => read(text), text)
+    }
+    for (const [text, why] of [
+      ['a = "\\x41"', "parse_basic_string: invalid string format"],
+      ['x = "a\\\\"\ny = {a = "\\e"}', "parse_basic_string: invalid string format"],
+      ['a = """\n\\e"""', "parse_ml_basic_string: invalid string format"],
+      ["a = {b=1,}", "trailing comma is not allowed"],
+      ["a = {b={c=1, },d=2}", "trailing comma is not allowed"],
+      ["a = {b=1\n}", "expected value-separator"],
+      ["a = {b=1 # c\n}", "expected value-separator"],
+      ["t = 1979-05-27T07:32-08:00", "must be HH:MM:SS.subsec"]
+    ] as const) {
+      assert.include(failure(text), why, text)
+    }
+    assert.include(failure("t = 1979-05-27T07:32:00.5+00:30"), "Dates and times are not supported")
+  })
 })
