@@ -119,7 +119,10 @@ const memoryLayer = Effect.gen(function* () {
   const store = LocalStore.layerMemory
   const name = "the store in memory"
   const readOnly = Layer.mergeAll(Blobs.layer(store, name), Directories.layer(store, name), PathInfos.layer(store, name))
-  return Layer.merge(Layer.provideMerge(readOnly, store), BuildLogs.layerMemory) as StoreLayer
+  // A build is refused only when its outputs are to be stored.
+  const scratch = yield* filesDirectory
+  const cleaning = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => fs.rmSync(scratch, { recursive: true, force: true }))))
+  return Layer.mergeAll(Layer.provideMerge(readOnly, store), BuildLogs.layerMemory, cleaning) as StoreLayer
 })
 
 /** The store and its logs. */

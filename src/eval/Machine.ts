@@ -29,6 +29,8 @@ export interface Settings {
   /** No environment, no current system, no unlocked fetches. */
   readonly pure: boolean
   readonly homeDirectory: ByteString
+  /** Where relative entries of the search path start. */
+  readonly workingDirectory: ByteString
   readonly traceVerbose: boolean
   /** `builtins.warn` ends the evaluation. */
   readonly abortOnWarn: boolean
@@ -49,6 +51,7 @@ export const defaultSettings: Settings = {
   searchPath: [],
   pure: false,
   homeDirectory: "/homeless-shelter",
+  workingDirectory: "/",
   traceVerbose: false,
   abortOnWarn: false,
   color: false,

@@ -9,7 +9,7 @@ import { pathType } from "./Import.ts"
 import type { SearchPathEntry } from "./Machine.ts"
 import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
-import { normalise } from "./Paths.ts"
+import { normalise, resolve } from "./Paths.ts"
 import { NixPath } from "./Value.ts"
 
 const isUrl = (text: ByteString): boolean => /^(https?|file|ftp|channel):/.test(text)
@@ -20,7 +20,7 @@ const entryRoot = (path: ByteString): ByteString | undefined => {
     const url = path.startsWith("channel:") ? `https://channels.nixos.org/${path.slice(8)}/nixexprs.tar.xz` : path
     return ask({ _tag: "Fetch", url, name: "source", hash: undefined, unpack: true }) as ByteString
   }
-  const root = normalise(path)
+  const root = resolve(machine.settings.workingDirectory, path)
   return pathType(root, true) === undefined ? undefined : root
 }
 

@@ -137,6 +137,7 @@ export const machineFor = (job: Omit<EvaluationJob, "source" | "attrPaths" | "mo
     searchPath: job.pure ? [] : job.searchPath.map(parseSearchPath),
     pure: job.pure,
     homeDirectory: Buffer.from(process.env["HOME"] ?? "/homeless-shelter", "utf8").toString("latin1"),
+    workingDirectory: Buffer.from(process.cwd(), "utf8").toString("latin1"),
     features: new Set(job.features),
     traceVerbose: job.traceVerbose ?? false,
     lints: job.lints ?? noLints,

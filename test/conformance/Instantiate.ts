@@ -6,14 +6,9 @@ import * as path from "node:path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { makeGlobals } from "../../src/eval/Builtins.ts"
-import { render, diagnose } from "../../src/lang/Diagnostics.ts"
+import { parseAndPrint } from "../../src/cli/compat/Parse.ts"
+import { render } from "../../src/lang/Diagnostics.ts"
 import { noLints, type Severity } from "../../src/lang/Lints.ts"
-import { ParseError } from "../../src/lang/ParseError.ts"
-import { parse } from "../../src/lang/Parser.ts"
-import { print } from "../../src/lang/Printer.ts"
-import { checkScopes } from "../../src/lang/Scope.ts"
-import { existingSymbol } from "../../src/eval/Symbols.ts"
 import { fromUnicode, toUnicode } from "../../src/nix/Bytes.ts"
 import type { ByteString } from "../../src/nix/Bytes.ts"
 import type { EvaluationArgument, EvaluationJob, EvaluationSource } from "../../src/realise/Evaluation.ts"
@@ -127,13 +122,9 @@ export const evaluate = (job: EvaluationJob): Effect.Effect<Ran, never, Evaluato
 
 /** The syntax of a text as `nix-instantiate --parse -` prints it. */
 export const parsed = (text: ByteString, directory: string, home: string): Ran => {
-  try {
-    const syntax = parse(text, { _tag: "Stdin" }, fromUnicode(directory))
-    const globals = makeGlobals(false)
-    checkScopes(syntax, (name) => globals.has(existingSymbol(name) ?? -1))
-    return { ok: true, output: toUnicode(print(syntax, { home: fromUnicode(home) })), report: "" }
-  } catch (error) {
-    if (error instanceof ParseError) return { ok: false, output: "", report: toUnicode(render(diagnose(error))) }
-    return { ok: false, output: "", report: `crash: ${String(error)}` }
-  }
+  const result = parseAndPrint(text, { _tag: "Stdin" }, fromUnicode(directory), fromUnicode(home))
+  if (result === "deep") return { ok: false, output: "", report: "crash: nested too deeply" }
+  return result._tag === "Printed"
+    ? { ok: true, output: toUnicode(result.text), report: "" }
+    : { ok: false, output: "", report: toUnicode(render(result.diagnostic)) }
 }

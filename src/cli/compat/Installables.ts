@@ -61,7 +61,8 @@ export const flakeExpression = (reference: ByteString, paths: ReadonlyArray<Read
     else [ ];
   outputs = builtins.getFlake ${printString(reference)};
   found = builtins.concatMap (path: find path outputs) [ ${paths.map(list).join(" ")} ];
-in if found == [ ] then throw ${missing} else builtins.head found`
+  missing = ${missing};
+in if found == [ ] then throw missing else builtins.head found`
 }
 
 /** The attribute paths that a fragment of a flake reference may mean, in the order of trial. */
