@@ -471,9 +471,10 @@ const binary = (unit: Unit, node: number, kind: number, left: Code, right: Code)
     left.how === Delay.Constant || right.how === Delay.Constant
       ? (env) => then(left.run(env), right.run(env))
       : (env) => both(left, right, env, then)
-  const compared = (then: (a: Value, b: Value) => boolean) => (env: Env) => {
-    const a = left.run(env)
-    const b = right.run(env)
+  /** `>` and `<=` are `<` with the operands, and the order of their evaluation, exchanged. */
+  const compared = (first: Code, second: Code, then: (a: Value, b: Value) => boolean) => (env: Env) => {
+    const a = first.run(env)
+    const b = second.run(env)
     try {
       return then(a, b)
     } catch (error) {
@@ -486,13 +487,13 @@ const binary = (unit: Unit, node: number, kind: number, left: Code, right: Code)
     case Kind.NotEqual:
       return (env) => !equal(left.run(env), right.run(env))
     case Kind.Less:
-      return compared(less)
+      return compared(left, right, less)
     case Kind.Greater:
-      return compared((a, b) => less(b, a))
+      return compared(right, left, less)
     case Kind.LessOrEqual:
-      return compared((a, b) => !less(b, a))
+      return compared(right, left, (a, b) => !less(a, b))
     case Kind.GreaterOrEqual:
-      return compared((a, b) => !less(a, b))
+      return compared(left, right, (a, b) => !less(a, b))
     case Kind.And:
       return (env) =>
         boolean(left.run(env), leftAt, "in the left operand of '&&'") && boolean(right.run(env), at, "in the right operand of '&&'")
@@ -504,8 +505,9 @@ const binary = (unit: Unit, node: number, kind: number, left: Code, right: Code)
         !boolean(left.run(env), leftAt, "in the left operand of '->'") || boolean(right.run(env), at, "in the right operand of '->'")
     case Kind.Update:
       return (env) => {
-        const a = set(left.run(env), leftAt, "left")
-        return update(a, set(right.run(env), at, "right"))
+        // The right operand comes first, as in Nix.
+        const b = set(right.run(env), at, "right")
+        return update(set(left.run(env), leftAt, "left"), b)
       }
     case Kind.Concat:
       return strict((x, y) => {
