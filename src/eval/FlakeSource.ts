@@ -4,8 +4,8 @@
  */
 
 export const flakeSource = `
-# fetch: reference (attributes) -> tree. tree, dir: those of the flake.
-fetch: tree: dir:
+# fetch: reference (attributes) -> tree. tree, directory: those of the flake.
+fetch: tree: directory:
 
 let
   inherit (builtins)
@@ -79,7 +79,7 @@ let
     } else rec {
       sourceInfo = fetch (removeAttrs (tidy reference) [ "dir" ]);
       info = sourceInfo;
-      dir = reference.dir or "";
+      dir = resolve "" (reference.dir or "");
     };
 
   readLock = place:
@@ -98,7 +98,7 @@ let
       keyOf = reference: if isList reference then keyAt lock.root reference else reference;
       inputsOf = key: lock.nodes.\${key}.inputs or { };
       lockedPlace = node: parent:
-        if isRelative node.locked then { inherit (parent) sourceInfo info; dir = if parent.dir == "" then node.locked.path else parent.dir + "/" + node.locked.path; }
+        if isRelative node.locked then { inherit (parent) sourceInfo info; dir = resolve parent.dir node.locked.path; }
         else placeOf ({ dir = node.original.dir or ""; } // node.locked) parent;
       places = mapAttrs
         (key: node:
@@ -158,13 +158,18 @@ let
         (declaredBy flake);
     in values;
 
-  # An input that no lock file has.
+  # An input that no lock file has. The directories of the flakes that led to it are its place's \`parents\`: one of them again would go on for ever.
   fresh = place: name: input: overrides:
-    let there = placeOf (referenceOf name input) place;
+    let
+      there = placeOf (referenceOf name input) place;
+      at = below there.sourceInfo.outPath there.dir;
+      inner = there // { parents = place.parents ++ [ at ]; };
     in
-      if input.flake or true then makeFlake (there // { inputsOf = inputValues there overrides; })
-      else makeSource there;
+      if !(input.flake or true) then makeSource there
+      else if elem at place.parents then throw "found circular import of flake '\${at}' by the input '\${name}'"
+      else makeFlake (there // { inputsOf = inputValues inner overrides; });
 
+  dir = resolve "" directory;
   place = { sourceInfo = info; inherit info dir; };
   flake = readFlake (below tree.outPath dir);
   declared = declaredBy flake;
@@ -175,5 +180,5 @@ let
   # A commit that lacks locks is not all that the value is made of: it has no revision then, as in Nix.
   info = if upToDate then tree else removeAttrs tree [ "rev" "shortRev" "revCount" ];
 in
-  makeFlake (place // { inputsOf = inputValues place { }; })
+  makeFlake (place // { inputsOf = inputValues (place // { parents = [ (below tree.outPath dir) ]; }) { }; })
 `
