@@ -1,13 +1,14 @@
 /**
  * The syntax trees of past runs, in a folder of the user's: what is found there need not be parsed.
  *
- * A tree is found by the SHA-256 of its source, the version of its encoding and what else it depends on, so nothing in it can be out of date. A run that
+ * A tree is found by the SHA-256 of its source, the versions of yix and of the encoding, and what else it depends on, so nothing in it can be out of date. A run that
  * parsed something writes one pack of it (`SyntaxPack.ts`) after its result is told, together with older packs that are not much larger: so there are few
  * of them, and each tree is copied a few times only. Packs appear whole, by renaming, and never change: processes need not know of each other, and
  * the folder may be deleted at any time. When there is too much, packs go that were not used for longest. A folder that cannot be read or
  * written is no cache, and nobody is told.
  */
 import * as fs from "node:fs"
+import manifest from "../../package.json" with { type: "json" }
 import type { SyntaxPlace, SyntaxStore } from "../eval/SyntaxStore.ts"
 import { version as encoding } from "../lang/Serialise.ts"
 import type { ByteString } from "../nix/Bytes.ts"
@@ -32,7 +33,8 @@ const abandoned = 3_600_000
 const suffix = ".pack"
 
 const keyOf = (source: ByteString, variant: string): PackKey => {
-  const prefix = `yix syntax ${encoding} ${variant}\n`
+  // Another release may parse otherwise.
+  const prefix = `yix ${manifest.version} syntax ${encoding} ${variant}\n`
   const bytes = Buffer.allocUnsafe(prefix.length + source.length)
   bytes.write(prefix, 0, "latin1")
   bytes.write(source, prefix.length, "latin1")

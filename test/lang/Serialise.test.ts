@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { print } from "../../src/lang/Printer.ts"
-import { decode, encode } from "../../src/lang/Serialise.ts"
+import { decode, encode, version } from "../../src/lang/Serialise.ts"
 import type { Origin, Syntax } from "../../src/lang/Syntax.ts"
 import { accepted } from "./GrammarTable.ts"
 import { makeProgram, numbers, parseText } from "./Trees.ts"
@@ -8,6 +9,12 @@ import { makeProgram, numbers, parseText } from "./Trees.ts"
 const origin: Origin = { _tag: "File", path: "/a/b.nix" }
 const contents = ({ nodes, symbols, strings, root }: Syntax): unknown => ({ nodes: Array.from(nodes), symbols, strings, root })
 const program = '{ a, b ? "\xff\xe9", ... }@c: rec { x.y = a; x."q u" = 1.5; inherit (c) z; ${b} = [ ./p 2 ]; }'
+
+/** A program with a node of every kind. */
+const everyKind = `{ a, b ? [ 1 2.5 "s" ''
+    t \${a}
+'' ./p ~/h <n/l> ./q\${b} __curPos ], ... }@c: with c; let x.y = a.b or 1; inherit (c) z; in assert c ? d -> !((-1 == 2) != 3); rec {
+  e = if 1 < 2 && 1 <= 2 || 1 > 2 || 1 >= 2 then f x (g: g) or h else { } // { }; i = [ ] ++ [ ]; j = 1 + 2 - 3 * 4 / 5; k.l = true; "q\${b}" = 1; k.m = f; }`
 
 describe("trees as bytes", () => {
   it("come back as they were", () => {
@@ -21,6 +28,19 @@ describe("trees as bytes", () => {
       assert.deepStrictEqual(contents(back!), contents(syntax), source)
       assert.deepStrictEqual([back!.origin, back!.baseDirectory, back!.source], [origin, "/a", source])
     }
+  })
+
+  it("are those that their version promises: who changes trees or bytes counts the version up, so that no cache gives old ones", () => {
+    const syntax = parseText(everyKind)
+    assert.deepStrictEqual(
+      [
+        version,
+        createHash("sha256")
+          .update(encode(syntax, new Set(["true", "f"])))
+          .digest("hex")
+      ],
+      [2, "0ac21af2a44394429a22c0b0db95dad8e0cd54a12bec2457eb82c28261153510"]
+    )
   })
 
   it("are the same bytes for the same source", () => {
