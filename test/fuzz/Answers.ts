@@ -13,7 +13,7 @@ import { makeMachine, program, textValue } from "../../src/eval/Evaluate.ts"
 import { force } from "../../src/eval/Force.ts"
 import type { IoAnswer, IoHost, IoRequest } from "../../src/eval/IoRequest.ts"
 import { printValue } from "../../src/eval/Print.ts"
-import { type Captures, compile, match, RegexError, searchAll } from "../../src/eval/regex/Regex.ts"
+import { type Captures, compile, match, RegexError, RegexTooComplex, searchAll } from "../../src/eval/regex/Regex.ts"
 import { existingSymbol } from "../../src/eval/Symbols.ts"
 import { ParseError } from "../../src/lang/ParseError.ts"
 import { parse } from "../../src/lang/Parser.ts"
@@ -142,6 +142,7 @@ export const matched = (pattern: ByteString, subject: ByteString): Answer => {
     }
     return { ok: true, text }
   } catch (error) {
+    if (error instanceof RegexTooComplex) return { ok: false, message: "too complex", place: "" }
     return error instanceof RegexError ? { ok: true, text: error.tooLarge ? "M" : "E" } : crashed(error)
   }
 }
