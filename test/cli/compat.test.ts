@@ -137,6 +137,19 @@ describe("yix compat", { timeout: 120_000 }, () => {
     assert.isFalse(fs.existsSync("/nowhere"))
   })
 
+  it("copies to and from caches and says nothing about it", () => {
+    fs.writeFileSync(path.join(directory, "copied"), "copied\n")
+    const added = out(["nix-store", "--add", "copied"], { stored: true }).trim()
+    const cache = `file://${directory}/copied-cache`
+    assert.strictEqual(out(nix("copy", "--to", cache, added), { stored: true }), "")
+    const elsewhere = { env: { NIX_REMOTE: `local?root=${directory}/elsewhere` } }
+    assert.strictEqual(out(nix("copy", "--no-check-sigs", "--from", cache, added), elsewhere), "")
+    assert.strictEqual(
+      out(["nix-store", "--query", "--hash", added], elsewhere),
+      out(["nix-store", "--query", "--hash", added], { stored: true })
+    )
+  })
+
   it("packs files into archives and unpacks them, whole or not at all", () => {
     const nar = run(["nix-store", "--dump", "tree"]).bytes
     fs.writeFileSync(path.join(directory, "t.nar"), nar)

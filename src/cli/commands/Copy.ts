@@ -23,13 +23,13 @@ export interface CopyInput extends TrustInput {
   readonly direction: "from" | "to"
 }
 
-/** Copies paths with all that they refer to between the store and a cache, and prints what was copied. */
+/** Copies paths with all that they refer to between the store and a cache; gives what was copied. */
 export const copyPaths = Effect.fnUntraced(function* (paths: ReadonlyArray<StorePath>, { url, direction, ...trust }: CopyInput) {
   const trustedKeys = yield* trustedKeysOf(trust)
   const [NixCache, Moving, Http] = yield* Effect.promise(() =>
     Promise.all([import("../../store/pathinfo/NixCache.ts"), import("../../realise/Moving.ts"), import("../../wire/Http.ts")])
   )
-  yield* Effect.gen(function* () {
+  return yield* Effect.gen(function* () {
     const castore = { blobs: yield* BlobService, directories: yield* DirectoryService }
     const store = { pathInfos: yield* PathInfoService, ...castore }
     // Whether the destination has a path is no question of trust.
@@ -39,10 +39,9 @@ export const copyPaths = Effect.fnUntraced(function* (paths: ReadonlyArray<Store
       trustedKeys: direction === "from" ? trustedKeys : undefined,
       onWritten: uploads.onWritten
     })
-    const copied = yield* direction === "from"
+    return yield* direction === "from"
       ? copyClosure(paths, { pathInfos: Moving.announcingFetches(cache, { always: true }), ...castore }, store)
       : copyClosure(paths, store, { pathInfos: uploads.announcing(cache), ...castore })
-    for (const info of copied) yield* printLine(info.path)
   }).pipe(Effect.provide(Http.layer()))
 })
 
@@ -74,6 +73,7 @@ export const copyCommand = Command.make(
       return yield* new UsageError({ detail: "name one cache, by --from URL or by --to URL" })
     }
     const paths = yield* Effect.forEach(input.paths, parsePath)
-    yield* withStore(copyPaths(paths, { url: url.value, direction: Option.isSome(from) ? "from" : "to", ...input }))
+    const copied = yield* withStore(copyPaths(paths, { url: url.value, direction: Option.isSome(from) ? "from" : "to", ...input }))
+    for (const info of copied) yield* printLine(info.path)
   })
 ).pipe(Command.withDescription("Copy paths with all that they refer to from or to a binary cache; prints what was copied"))
