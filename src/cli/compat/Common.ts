@@ -151,13 +151,11 @@ export const withCommon = Effect.fnUntraced(function* <A, E, R>(
   return yield* run
 })
 
-const number = (settings: Settings, name: string) => {
+const number = Effect.fnUntraced(function* (settings: Settings, name: string) {
   const text = settings.text(name)
-  if (text === undefined) return Effect.succeed(undefined)
-  return /^\d+$/.test(text)
-    ? Effect.succeed(Number(text))
-    : Effect.fail(new CompatError({ detail: `setting '${name}' has invalid value '${text}'` }))
-}
+  if (text === undefined) return undefined
+  return /^\d+$/.test(text) ? Number(text) : yield* new CompatError({ detail: `setting '${name}' has invalid value '${text}'` })
+})
 
 /** How things are to be realised. `max-jobs = auto` and `0` are what yix does by itself; building here cannot be switched off. */
 export const realiseOptionsIn = Effect.fnUntraced(function* (settings: Settings, check: boolean) {

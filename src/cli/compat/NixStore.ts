@@ -328,6 +328,8 @@ const perform = (operation: Operation, line: Line, settings: Settings) => {
   }
 }
 
+type Performed = ReturnType<typeof perform>
+
 export const nixStore = Effect.fn("yix compat nix-store")(function* (words: ReadonlyArray<string>) {
   const line = yield* parseProgram(program, storeTable, words)
   if (yield* answered(program, "OPERATION [FLAG]… [WORD]…", line, storeTable)) return
@@ -337,11 +339,5 @@ export const nixStore = Effect.fn("yix compat nix-store")(function* (words: Read
   if (operation === undefined) return yield* bad("no operation specified")
   if (other !== undefined) return yield* bad("only one operation may be specified")
   const settings = settingsIn(line)
-  return yield* withCommon(
-    line,
-    settings,
-    Effect.gen(function* () {
-      yield* perform(operation, line, settings)
-    })
-  )
+  return yield* withCommon<unknown, Effect.Error<Performed>, Effect.Services<Performed>>(line, settings, perform(operation, line, settings))
 })
