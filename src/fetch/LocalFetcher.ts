@@ -26,6 +26,7 @@ import { BadName, type FetchError, HashMismatch } from "./FetchError.ts"
 import { fetchNar } from "./Nar.ts"
 import { fetchTarball } from "./Tarball.ts"
 import type { TreeAttributes } from "./tree/FetchedTree.ts"
+import { GitProgress } from "./tree/GitProcess.ts"
 import { fetchTree } from "./tree/FetchTree.ts"
 import { makeMirrors } from "./tree/GitRepository.ts"
 import { schemeOf, shown, Transfer } from "./Transfer.ts"
@@ -158,7 +159,10 @@ const make = Effect.fnUntraced(function* (options: FetcherOptions) {
       bytes: bytesOf(url, fetch.hash !== undefined, true, onProgress, () => {}),
       maxUnpacked: options.maxUnpacked
     })
-    const { node, attributes } = yield* Effect.provideService(fetchTree(fetch.input, { open, mirrors }), Transfer, transfer)
+    const { node, attributes } = yield* fetchTree(fetch.input, { open, mirrors }).pipe(
+      Effect.provideService(Transfer, transfer),
+      Effect.provideService(GitProgress, (done) => onProgress({ done, total: undefined }))
+    )
     const nar = yield* calculate(node)
     const hash: NixHash = { algorithm: "sha256", digest: nar.narHash }
     yield* verify(hash)

@@ -6,6 +6,7 @@
  * its own) is none unless it was named.
  */
 import { type ChildProcess, spawn } from "node:child_process"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { shownUrl } from "../../wire/HttpError.ts"
@@ -35,7 +36,23 @@ export interface GitOptions {
   /** Besides those of every call; `name=value`. */
   readonly settings?: ReadonlyArray<string> | undefined
   readonly input?: Uint8Array | undefined
+  /** Hears how many bytes have come, of a command that is called with `--progress`. */
+  readonly onReceived?: ((bytes: number) => void) | undefined
 }
+
+/** Hears how many bytes git has received for what the fiber fetches. */
+export const GitProgress = Context.Reference<(bytes: number) => void>("yix/fetch/tree/GitProgress", { defaultValue: () => () => {} })
+
+const units: Readonly<Record<string, number>> = { bytes: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }
+
+/** The bytes that the last line of progress in git's words tells of, such as `Receiving objects:  45% (45/100), 1.20 MiB | 1.00 MiB/s`. */
+export const receivedIn = (words: string): number | undefined => {
+  const last = [...words.matchAll(/(?:Receiv|Unpack)ing objects:[^,\r\n]*, ([0-9.]+) (bytes|KiB|MiB|GiB)/g)].at(-1)
+  return last === undefined ? undefined : Math.round(Number(last[1]) * units[last[2]!]!)
+}
+
+/** Lines of progress, git's own and the server's. */
+const isProgress = (said: string): boolean => /^(?:remote: )?(?:[A-Z][a-z]+ [a-z]+: +\d+%?|[A-Z][a-z]+ing objects: \d|Total \d)/.test(said)
 
 /** What ties git to one repository (`git rev-parse --local-env-vars`). */
 const local =
@@ -105,9 +122,9 @@ export const stop = (child: ChildProcess): Effect.Effect<void> =>
 /** What went wrong, out of what git wrote: its own lines about that, else the last ones. */
 const saidIn = (text: string): string => {
   const lines = text
-    .split("\n")
+    .split(/[\r\n]/)
     .map((each) => each.trim())
-    .filter((each) => each !== "" && !/^(?:warning|hint): /.test(each))
+    .filter((each) => each !== "" && !/^(?:warning|hint): /.test(each) && !isProgress(each))
   const telling = lines.filter((each) => /^(?:fatal|error|remote): /.test(each) && !/Could not read from remote repository/.test(each))
   return (telling.length > 0 ? telling : lines).slice(-3).join("; ").replace(/\.$/, "")
 }
@@ -145,6 +162,8 @@ export const attempt = (
     })
     child.stderr!.setEncoding("latin1").on("data", (text: string) => {
       err = (err + text).slice(-8192)
+      const received = options.onReceived === undefined ? undefined : receivedIn(text)
+      if (received !== undefined) options.onReceived?.(received)
     })
     child.once("close", (code) => resume(Effect.succeed({ code: code ?? 255, stdout: Buffer.concat(out), stderr: err })))
     child.stdin!.end(options.input)

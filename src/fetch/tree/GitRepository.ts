@@ -9,7 +9,7 @@ import * as Semaphore from "effect/Semaphore"
 import { toBytes } from "../../nix/Bytes.ts"
 import * as Base16 from "../../nix/Base16.ts"
 import { hash } from "../../nix/Crypto.ts"
-import { attempt, failure, type GitFailed, type GitOptions, line, run } from "./GitProcess.ts"
+import { attempt, failure, type GitFailed, type GitOptions, GitProgress, line, run } from "./GitProcess.ts"
 
 /** A commit in a repository that is at hand. */
 export interface Commit {
@@ -87,20 +87,22 @@ export const makeMirrors = (directory: string): Mirrors => {
   })
 
   const fetch = (repository: GitOptions, wanted: Wanted, specs: ReadonlyArray<string>) =>
-    run(
-      [
-        "fetch",
-        "--quiet",
-        "--force",
-        "--no-tags",
-        "--no-write-fetch-head",
-        "--no-recurse-submodules",
-        ...(wanted.shallow ? ["--depth=1"] : unshallow(repository)),
-        "--",
-        wanted.url,
-        ...specs
-      ],
-      repository
+    Effect.flatMap(GitProgress, (onReceived) =>
+      run(
+        [
+          "fetch",
+          "--progress",
+          "--force",
+          "--no-tags",
+          "--no-write-fetch-head",
+          "--no-recurse-submodules",
+          ...(wanted.shallow ? ["--depth=1"] : unshallow(repository)),
+          "--",
+          wanted.url,
+          ...specs
+        ],
+        { ...repository, onReceived }
+      )
     )
 
   /** A mirror that was begun without history gets it when somebody wants it. */
