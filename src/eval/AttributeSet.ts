@@ -21,11 +21,12 @@ const linearLimit = 8
 export class Shape {
   /** Ascending. */
   readonly symbols: ReadonlyArray<SymbolId>
-  #index: Int32Array | undefined
-  #nameOrder: ReadonlyArray<number> | undefined
-  #planRight: Shape | undefined
-  #plan: UpdatePlan | undefined
-  #plans: Map<Shape, UpdatePlan> | undefined
+  // No `#private` members in what is made by the thousand: where a class has a private method, each new object costs a call into the engine's runtime.
+  private index: Int32Array | undefined = undefined
+  private order: ReadonlyArray<number> | undefined = undefined
+  private planRight: Shape | undefined = undefined
+  private plan: UpdatePlan | undefined = undefined
+  private plans: Map<Shape, UpdatePlan> | undefined = undefined
 
   constructor(symbols: ReadonlyArray<SymbolId>) {
     this.symbols = symbols
@@ -43,7 +44,7 @@ export class Shape {
       for (let i = 0; i < n; i++) if (symbols[i] === symbol) return i
       return -1
     }
-    const index = this.#index ?? this.#makeIndex()
+    const index = this.index ?? this.makeIndex()
     const mask = (index.length >> 1) - 1
     let h = Math.imul(symbol, 0x9e3779b1) >>> 7
     for (;;) {
@@ -55,7 +56,7 @@ export class Shape {
     }
   }
 
-  #makeIndex(): Int32Array {
+  private makeIndex(): Int32Array {
     let capacity = 16
     while (capacity < this.symbols.length * 2) capacity *= 2
     const index = new Int32Array(capacity * 2)
@@ -67,34 +68,34 @@ export class Shape {
       index[h * 2] = symbol
       index[h * 2 + 1] = i + 1
     }
-    this.#index = index
+    this.index = index
     return index
   }
 
   /** Slots in bytewise order of their names. */
   get nameOrder(): ReadonlyArray<number> {
-    if (this.#nameOrder === undefined) {
+    if (this.order === undefined) {
       const names = this.symbols.map(nameOf)
-      this.#nameOrder = names
+      this.order = names
         .map((_, i) => i)
         .sort((a, b) => ((names[a] as string) < (names[b] as string) ? -1 : (names[a] as string) > (names[b] as string) ? 1 : 0))
     }
-    return this.#nameOrder
+    return this.order
   }
 
   /** How to make `this // right`. */
   updatePlan(right: Shape): UpdatePlan {
-    if (this.#planRight === right) return this.#plan as UpdatePlan
-    let plan = this.#plans?.get(right)
+    if (this.planRight === right) return this.plan as UpdatePlan
+    let plan = this.plans?.get(right)
     if (plan === undefined) {
       plan = makePlan(this, right)
-      if (this.#planRight !== undefined) {
-        this.#plans ??= new Map()
-        if (this.#plans.size < 16) this.#plans.set(right, plan)
+      if (this.planRight !== undefined) {
+        this.plans ??= new Map()
+        if (this.plans.size < 16) this.plans.set(right, plan)
       }
     }
-    this.#planRight = right
-    this.#plan = plan
+    this.planRight = right
+    this.plan = plan
     return plan
   }
 }
@@ -103,32 +104,68 @@ interface UpdatePlan {
   readonly shape: Shape
   /** For each slot of the result: a slot of the right side, or `~slot` of the left. */
   readonly from: Int32Array
-  /** Every right symbol is on the left too: the result has the left shape. */
-  readonly patch: boolean
 }
 
 const makePlan = (left: Shape, right: Shape): UpdatePlan => {
   const a = left.symbols
   const b = right.symbols
-  const symbols: Array<number> = []
-  const from: Array<number> = []
+  // Written by index, of one length from the start: a set that grows one by one makes a plan each time.
+  let common = 0
+  for (let i = 0, j = 0; i < a.length && j < b.length;) {
+    const x = a[i] as number
+    const y = b[j] as number
+    if (x <= y) i++
+    if (y <= x) j++
+    if (x === y) common++
+  }
+  const n = a.length + b.length - common
+  const symbols = new Array<number>(n)
+  const from = new Int32Array(n)
   let i = 0
   let j = 0
-  while (i < a.length || j < b.length) {
+  let at = 0
+  while (at < n) {
     const x = i < a.length ? (a[i] as number) : Infinity
     const y = j < b.length ? (b[j] as number) : Infinity
     if (x < y) {
-      symbols.push(x)
-      from.push(~i++)
+      symbols[at] = x
+      from[at++] = ~i++
     } else {
-      symbols.push(y)
-      from.push(j++)
+      symbols[at] = y
+      from[at++] = j++
       if (x === y) i++
     }
   }
-  const patch = symbols.length === a.length
-  const shape = patch ? left : symbols.length === b.length ? right : new Shape(symbols)
-  return { shape, from: Int32Array.from(from), patch }
+  const shape = n === a.length ? left : n === b.length ? right : sharedShape(symbols)
+  return { shape, from }
+}
+
+/** Larger shapes are seldom made twice, and would be worth more memory than is gained. */
+const sharedLimit = 64
+const kept = 8_192
+const shapes = new Map<number, Shape>()
+
+const sameSymbols = (a: ReadonlyArray<SymbolId>, b: ReadonlyArray<SymbolId>): boolean => {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/**
+ * The shape for these symbols (ascending). Small ones are the same as long as they are remembered, so that indices, plans and inline caches serve all sets alike,
+ * whoever made them. Of two whose hashes collide the later one is remembered.
+ */
+export const sharedShape = (symbols: ReadonlyArray<SymbolId>): Shape => {
+  const n = symbols.length
+  if (n > sharedLimit) return new Shape(symbols)
+  let hash = n
+  for (let i = 0; i < n; i++) hash = (Math.imul(hash, 0x01000193) ^ (symbols[i] as number)) & 0x3fff_ffff
+  const known = shapes.get(hash)
+  if (known !== undefined && sameSymbols(known.symbols, symbols)) return known
+  const shape = new Shape(symbols)
+  if (shapes.size >= kept) shapes.clear()
+  shapes.set(hash, shape)
+  return shape
 }
 
 const noPositions: ReadonlyArray<Position> = []
@@ -163,10 +200,10 @@ export class AttributeSet {
   /** The value in a slot, perhaps a thunk. */
   at(slot: number): Value {
     const value = this.values[slot]
-    return value !== undefined ? value : this.#make(slot)
+    return value !== undefined ? value : this.make(slot)
   }
 
-  #make(slot: number): Value {
+  private make(slot: number): Value {
     const value = (this.codes as ReadonlyArray<Code>)[slot]!.delay(this.env as Env)
     this.values[slot] = value
     return value
@@ -201,7 +238,7 @@ export class AttributeSet {
   /** All values made, for those who copy them. */
   all(): Array<Value> {
     const values = this.values
-    if (this.codes !== null) for (let i = 0; i < values.length; i++) if (values[i] === undefined) this.#make(i)
+    if (this.codes !== null) for (let i = 0; i < values.length; i++) if (values[i] === undefined) this.make(i)
     return values as Array<Value>
   }
 }
@@ -250,10 +287,10 @@ export const fromSymbols = (
       break
     }
   }
-  if (sorted) return new AttributeSet(new Shape(symbols), values.slice(), positions ?? noPositions, null, null)
+  if (sorted) return new AttributeSet(sharedShape(symbols), values.slice(), positions ?? noPositions, null, null)
   const order = symbols.map((_, i) => i).sort((a, b) => (symbols[a] as number) - (symbols[b] as number))
   return new AttributeSet(
-    new Shape(order.map((i) => symbols[i] as number)),
+    sharedShape(order.map((i) => symbols[i] as number)),
     order.map((i) => values[i] as Value),
     positions === undefined ? noPositions : order.map((i) => positions[i] ?? 0),
     null,

@@ -65,9 +65,11 @@ export const call2 = (f: Value, a: Value, b: Value): Value => {
 
 /** `f a b …`, forced. */
 export const callAll = (f: Value, args: ReadonlyArray<Value>): Value => {
+  const n = args.length
+  if (n === 2) return call2(f, args[0] as Value, args[1] as Value)
   let callee: Value = force(f)
-  if (callee instanceof Builtin && callee.arity === args.length) return runBuiltin(callee, args)
-  for (const argument of args) callee = call(callee, argument)
+  if (callee instanceof Builtin && callee.arity === n) return runBuiltin(callee, args)
+  for (let i = 0; i < n; i++) callee = call(callee, args[i] as Value)
   return callee
 }
 

@@ -27,6 +27,7 @@ export const Delay = {
 } as const
 
 export class Code {
+  // No `#private` method: it would cost each new object a call into the engine's runtime.
   run: Run
   how: (typeof Delay)[keyof typeof Delay] = Delay.Thunk
   depth = 0
@@ -48,7 +49,7 @@ export class Code {
         let frame = env
         for (let i = this.depth; i > 0; i--) frame = frame[0] as Env
         const value = frame[this.slot]
-        if (value === undefined) return this.#untouched(frame, env)
+        if (value === undefined) return this.untouched(frame, env)
         if (value instanceof Thunk && value.code === null && !Array.isArray(value.env)) return value.env as Value
         return value as Value
       }
@@ -60,7 +61,7 @@ export class Code {
   }
 
   /** A variable whose slot was never touched: its value is made now. Where that is a variable again, both become one value, as in Nix. */
-  #untouched(frame: Env, env: Env): Value {
+  private untouched(frame: Env, env: Env): Value {
     const code = (this.payload as ReadonlyArray<Code | undefined> | undefined)?.[this.slot]
     if (code === undefined) return new Thunk(this, env)
     if (code.how === Delay.Variable || code.how === Delay.Outer) {
@@ -84,6 +85,14 @@ export const constant = (value: Value): Code => {
   code.payload = value
   return code
 }
+
+const templates: Array<ReadonlyArray<undefined>> = []
+
+/**
+ * What a frame or the values of a set are before anything in them is touched: to be copied with `slice`, which is one move of memory, where filling a new array is a
+ * loop, and growing one by `push` takes three times the memory. One for each size: most functions and sets that are compiled never run.
+ */
+export const untouched = (size: number): ReadonlyArray<undefined> => (templates[size] ??= new Array<undefined>(size).fill(undefined))
 
 const noEnv: Env = [null]
 

@@ -39,6 +39,9 @@ export const copyToStore = (path: ByteString): StorePath => {
   return ask({ _tag: "AddSource", name: baseName(path), path, accepted: undefined, recursive: true, expected: undefined }) as StorePath
 }
 
+const scalarText = (value: number | boolean | null): ByteString =>
+  typeof value === "number" ? value.toString() : value === true ? "1" : ""
+
 const noCoercion = (value: Value): NixError => new NixError("type", `cannot coerce ${describe(value)} to a string: ${printShort(value)}`)
 
 /**
@@ -72,28 +75,23 @@ export const coerceToText = (
     return text
   }
   if (coercion === Coercion.More) {
-    if (v === null || v === false) return ""
-    if (v === true) return "1"
-    if (typeof v === "number" || typeof v === "bigint") return v.toString()
+    if (typeof v === "number" || typeof v === "boolean" || v === null) return scalarText(v)
+    if (typeof v === "bigint") return v.toString()
     if (v instanceof NixFloat) return formatFixed(v.value)
     if (Array.isArray(v)) {
-      const texts: Array<ByteString> = Array.from({ length: v.length })
-      const contexts: Array<Set<string>> = []
+      const strings = new Array<ByteString | ContextString>(v.length)
       enterCall()
       batch(v.length, (i) => {
-        const own = new Set<string>()
         try {
-          texts[i] = coerceToText(v[i] as Value, own, coercion, copy)
+          strings[i] = coerceToString(v[i] as Value, coercion, copy)
         } catch (error) {
           throw error instanceof NixError ? error.during("while evaluating one element of the list", 0) : error
         }
-        contexts[i] = own
       })
       machine.depth--
       let text = ""
       for (let i = 0; i < v.length; i++) {
-        for (const element of contexts[i] as Set<string>) context.add(element)
-        text += texts[i]
+        text += textWith(strings[i] as ByteString | ContextString, context)
         if (i < v.length - 1) {
           const element = force(v[i] as Value)
           if (!Array.isArray(element) || element.length !== 0) text += " "
@@ -105,7 +103,14 @@ export const coerceToText = (
   throw noCoercion(v)
 }
 
-/** A value as a string value with context. */
+/** The text of a string value; its context is added to `context`. */
+export const textWith = (value: ByteString | ContextString, context: Set<string>): ByteString => {
+  if (typeof value === "string") return value
+  for (const element of value.context) context.add(element)
+  return value.text
+}
+
+/** A value as a string value with context. What needs no context gets no set for one: most strings have none, and most that have one are somebody else's. */
 export const coerceToString = (
   value: Value,
   coercion: (typeof Coercion)[keyof typeof Coercion],
@@ -113,6 +118,15 @@ export const coerceToString = (
 ): ByteString | ContextString => {
   const v = force(value)
   if (typeof v === "string" || v instanceof ContextString) return v
+  if (coercion === Coercion.More && (typeof v === "number" || typeof v === "boolean" || v === null)) return scalarText(v)
+  if (v instanceof AttributeSet && !v.has(Names.toString)) {
+    const path = v.get(Names.outPath)
+    if (path === undefined) throw noCoercion(v)
+    enterCall()
+    const string = coerceToString(path, coercion, copy)
+    machine.depth--
+    return string
+  }
   const context = new Set<string>()
   return withContext(coerceToText(v, context, coercion, copy), context)
 }

@@ -5,9 +5,9 @@
  * one only when it has such sources. Its AttributeSet keeps the environment and a code by slot of its shape.
  */
 import type { Position } from "./AttributeSet.ts"
-import { AttributeSet, emptySet, fromEntries, Shape } from "./AttributeSet.ts"
+import { AttributeSet, emptySet, fromEntries, sharedShape } from "./AttributeSet.ts"
 import type { Env, Run } from "./Code.ts"
-import { Code, Delay } from "./Code.ts"
+import { Code, Delay, untouched } from "./Code.ts"
 import { compile } from "./Compile.ts"
 import { mismatch } from "./Describe.ts"
 import { contextNotAllowed } from "./Expect.ts"
@@ -103,8 +103,8 @@ const frameOf = (unit: Unit, node: number, scope: Scope | null, recursive: boole
   return { scope: inner, symbols, positions, codes, size: own ? firstSource + sources : 0, recursive }
 }
 
-const makeEnv = (up: Env, size: number): Env => {
-  const env = new Array<Value | undefined>(size).fill(undefined) as unknown as Env
+const makeEnv = (up: Env, template: ReadonlyArray<undefined>): Env => {
+  const env = template.slice() as unknown as Env
   env[0] = up
   return env
 }
@@ -112,7 +112,8 @@ const makeEnv = (up: Env, size: number): Env => {
 export const compileLet = (unit: Unit, node: number, scope: Scope | null): Run => {
   const frame = frameOf(unit, unit.cell(node, 3), scope, true)
   const body = compile(unit, unit.cell(node, 4), frame.scope)
-  return (env) => body.run(makeEnv(env, frame.size))
+  const template = untouched(frame.size)
+  return (env) => body.run(makeEnv(env, template))
 }
 
 /** A code for a slot of a recursive set: the environment's slot and the set's share one value. */
@@ -136,12 +137,13 @@ export const compileAttributes = (unit: Unit, node: number, scope: Scope | null)
   const frame = frameOf(unit, node, scope, recursive)
   const n = frame.symbols.length
   const order = frame.symbols.map((_, i) => i).sort((a, b) => (frame.symbols[a] as number) - (frame.symbols[b] as number))
-  const shape = n === 0 ? emptySet.shape : new Shape(order.map((i) => frame.symbols[i] as number))
+  const shape = n === 0 ? emptySet.shape : sharedShape(order.map((i) => frame.symbols[i] as number))
   const positions = order.map((i) => frame.positions[i] as number)
   const codes = order.map((i) => (recursive ? new SharedCode(frame.codes[i] as Code, i + 1) : (frame.codes[i] as Code)))
-  const static_ = (env: Env): AttributeSet =>
-    n === 0 ? emptySet : new AttributeSet(shape, new Array<Value | undefined>(n).fill(undefined), positions, codes, env)
-  const envOf: (env: Env) => Env = frame.size === 0 ? (env) => env : (env) => makeEnv(env, frame.size)
+  const template: ReadonlyArray<Value | undefined> = untouched(n)
+  const frameTemplate = untouched(frame.size)
+  const static_ = (env: Env): AttributeSet => (n === 0 ? emptySet : new AttributeSet(shape, template.slice(), positions, codes, env))
+  const envOf: (env: Env) => Env = frame.size === 0 ? (env) => env : (env) => makeEnv(env, frameTemplate)
   const dynamic = compileDynamic(unit, node, frame)
   const overrides = recursive ? shape.slot(Names.overrides) : -1
   if (dynamic === undefined && overrides < 0) return (env) => static_(envOf(env))

@@ -4,7 +4,7 @@
 import { AttributeSet } from "./AttributeSet.ts"
 import type { Position, Shape } from "./AttributeSet.ts"
 import type { Code, Env } from "./Code.ts"
-import { Delay } from "./Code.ts"
+import { Delay, untouched } from "./Code.ts"
 import { machine } from "./Machine.ts"
 import { Interrupted, NixError } from "./NixError.ts"
 import { mismatch } from "./Describe.ts"
@@ -42,8 +42,11 @@ export class LambdaCode {
   readonly formals: ReadonlyArray<Formal> | undefined
   readonly ellipsis: boolean
   readonly body: Code
-  #shape: Shape | undefined
-  #slots: ReadonlyArray<number> = []
+  /** The shape of the last argument, and where the formals stand in it. */
+  private shape: Shape | undefined = undefined
+  private slots: ReadonlyArray<number> = []
+  /** The frame of a call with formals. */
+  private readonly template: ReadonlyArray<undefined>
 
   constructor(
     position: Position,
@@ -54,6 +57,7 @@ export class LambdaCode {
     name: SymbolId | undefined
   ) {
     this.name = name
+    this.template = untouched(1 + (parameter === undefined ? 0 : 1) + (formals?.length ?? 0))
     this.position = position
     this.parameter = parameter
     this.formals = formals
@@ -68,35 +72,35 @@ export class LambdaCode {
   /** The body, run with `argument` (perhaps a thunk). */
   apply(outer: Env, argument: Value): Value {
     enterCall()
-    const env: Env = this.formals === undefined ? [outer, argument] : this.#bind(outer, argument, this.formals)
+    const env: Env = this.formals === undefined ? [outer, argument] : this.bind(outer, argument, this.formals)
     const result = this.body.run(env)
     machine.depth--
     return result
   }
 
-  #bind(outer: Env, argument: Value, formals: ReadonlyArray<Formal>): Env {
+  private bind(outer: Env, argument: Value, formals: ReadonlyArray<Formal>): Env {
     const set = argument instanceof AttributeSet ? argument : force(argument)
     if (!(set instanceof AttributeSet)) {
       throw mismatch("a set", set).during(`while evaluating the value passed for the lambda argument`, 0)
     }
-    const slots = set.shape === this.#shape ? this.#slots : this.#match(set, formals)
-    const env: Env = [outer]
-    if (this.parameter !== undefined) env.push(argument)
-    for (let i = 0; i < formals.length; i++) {
+    const slots = set.shape === this.shape ? this.slots : this.match(set, formals)
+    const env = this.template.slice() as unknown as Env
+    env[0] = outer
+    let at = 1
+    if (this.parameter !== undefined) env[at++] = argument
+    for (let i = 0; i < slots.length; i++) {
       const slot = slots[i] as number
-      env.push(slot >= 0 ? set.at(slot) : undefined)
-    }
-    const first = env.length - formals.length
-    for (let i = 0; i < formals.length; i++) {
-      if ((slots[i] as number) >= 0) continue
-      const fallback = (formals[i] as Formal).fallback as Code
-      env[first + i] = fallback.how === Delay.Constant ? fallback.delay(env) : new Thunk(fallback, env)
+      if (slot >= 0) env[at++] = set.at(slot)
+      else {
+        const fallback = (formals[i] as Formal).fallback as Code
+        env[at++] = fallback.how === Delay.Constant ? fallback.delay(env) : new Thunk(fallback, env)
+      }
     }
     return env
   }
 
   /** Where each formal's argument stands in a set; refuses missing and unexpected ones. */
-  #match(set: AttributeSet, formals: ReadonlyArray<Formal>): ReadonlyArray<number> {
+  private match(set: AttributeSet, formals: ReadonlyArray<Formal>): ReadonlyArray<number> {
     let used = 0
     const slots: Array<number> = []
     for (const formal of formals) {
@@ -129,8 +133,8 @@ export class LambdaCode {
         }
       }
     }
-    this.#shape = set.shape
-    this.#slots = slots
+    this.shape = set.shape
+    this.slots = slots
     return slots
   }
 }

@@ -2,9 +2,8 @@
  * Sets whose attributes are known beforehand: one shape for all of them, so that selections from them are cached.
  */
 import type { ByteString } from "../nix/Bytes.ts"
-import { AttributeSet, Shape } from "./AttributeSet.ts"
+import { AttributeSet, sharedShape } from "./AttributeSet.ts"
 import { symbol } from "./Symbols.ts"
-import type { SymbolId } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 
 /** A maker of sets with these attributes; values are given in the order of the names. */
@@ -13,7 +12,7 @@ export const record = <const Names extends ReadonlyArray<ByteString>>(
 ): ((...values: { [K in keyof Names]: Value }) => AttributeSet) => {
   const symbols = names.map(symbol)
   const order = symbols.map((_, i) => i).sort((a, b) => (symbols[a] as number) - (symbols[b] as number))
-  const shape = new Shape(order.map((i) => symbols[i] as number))
+  const shape = sharedShape(order.map((i) => symbols[i] as number))
   return (...values) =>
     new AttributeSet(
       shape,
@@ -22,19 +21,4 @@ export const record = <const Names extends ReadonlyArray<ByteString>>(
       null,
       null
     )
-}
-
-const kept = 4_096
-const shapes = new Map<string, Shape>()
-
-/** The one shape for these symbols (ascending), as long as it is remembered. */
-export const sharedShape = (symbols: ReadonlyArray<SymbolId>): Shape => {
-  const key = symbols.join(",")
-  let shape = shapes.get(key)
-  if (shape === undefined) {
-    shape = new Shape(symbols)
-    if (shapes.size >= kept) shapes.clear()
-    shapes.set(key, shape)
-  }
-  return shape
 }

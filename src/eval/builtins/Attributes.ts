@@ -2,7 +2,7 @@
  * Attribute sets.
  */
 import type { Position } from "../AttributeSet.ts"
-import { AttributeSet, emptySet, fromEntries, fromSymbols, withValues } from "../AttributeSet.ts"
+import { AttributeSet, emptySet, fromEntries, fromSymbols, sharedShape, withValues } from "../AttributeSet.ts"
 import { call2, isFunction, lazyCall2 } from "../Call.ts"
 import type { Env } from "../Code.ts"
 import { Code } from "../Code.ts"
@@ -10,7 +10,6 @@ import { expectAttribute, expectFunction, expectList, expectSet, expectText, fir
 import { force } from "../Force.ts"
 import { NixError } from "../NixError.ts"
 import { positionSet } from "../PositionSet.ts"
-import { sharedShape } from "../Record.ts"
 import type { SymbolId } from "../Symbols.ts"
 import { existingSymbol, nameOf, Names, symbol } from "../Symbols.ts"
 import type { Value } from "../Value.ts"

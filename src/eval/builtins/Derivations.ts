@@ -16,7 +16,7 @@ import { checkName, isDerivationPath, StorePathError } from "../../nix/StorePath
 import type { Position } from "../AttributeSet.ts"
 import { AttributeSet, fromSymbols, update } from "../AttributeSet.ts"
 import { lazily } from "../Code.ts"
-import { Coercion, coerceToText } from "../Coerce.ts"
+import { Coercion, coerceToString, coerceToText, textWith } from "../Coerce.ts"
 import { declaredHash } from "../DeclaredHash.ts"
 import { mismatch } from "../Describe.ts"
 import { contextNotAllowed } from "../Expect.ts"
@@ -29,7 +29,7 @@ import { expectPlainDerivation, parseContextElement } from "../Realisation.ts"
 import { nameOf, Names, symbol } from "../Symbols.ts"
 import { toJson } from "../ToJson.ts"
 import type { Value } from "../Value.ts"
-import { Builtin, ContextString, textOf, Thunk } from "../Value.ts"
+import { Builtin, ContextString, textOf, Thunk, withContext } from "../Value.ts"
 
 const structuredAttrs = symbol("__structuredAttrs")
 const ignoreNulls = symbol("__ignoreNulls")
@@ -129,7 +129,7 @@ const readAttributes = (set: AttributeSet, name: ByteString): Draft => {
     const s = set.shape.symbols[slot] as number
     return s !== ignoreNulls && s !== contentAddressed && s !== impure
   })
-  const results: Array<{ readonly text: ByteString; readonly context: Set<string> } | undefined> = []
+  const results: Array<ByteString | ContextString | undefined> = []
   const lists = new Map<number, Array<ByteString>>()
   batch(slots.length, (i) => {
     const slot = slots[i] as number
@@ -138,31 +138,31 @@ const readAttributes = (set: AttributeSet, name: ByteString): Draft => {
     const key = nameOf(s)
     try {
       if (skipNulls && force(value) === null) return
-      const context = new Set<string>()
       if (s === argsName) {
         const list = force(value)
         if (!Array.isArray(list)) throw mismatch("a list", list)
-        const texts: Array<ByteString> = Array.from({ length: list.length })
-        const contexts: Array<Set<string>> = []
+        const strings = new Array<ByteString | ContextString>(list.length)
         batch(list.length, (k) => {
-          const own = new Set<string>()
           try {
-            texts[k] = coerceToText(list[k] as Value, own, Coercion.More, true)
+            strings[k] = coerceToString(list[k] as Value, Coercion.More, true)
           } catch (error) {
             throw error instanceof NixError ? error.during("while evaluating an element of the argument list", 0) : error
           }
-          contexts[k] = own
         })
-        for (const own of contexts) for (const element of own) context.add(element)
-        lists.set(s, texts)
-        results[i] = { text: "", context }
+        const context = new Set<string>()
+        lists.set(
+          s,
+          strings.map((string) => textWith(string, context))
+        )
+        results[i] = withContext("", context)
       } else if (structured) {
         if (s === structuredAttrs) return
+        const context = new Set<string>()
         const text = toJson(value, context, true)
         if (key === "outputs") lists.set(s, [...stringList(value)])
-        results[i] = { text, context }
+        results[i] = withContext(text, context)
       } else {
-        results[i] = { text: coerceToText(value, context, Coercion.More, true), context }
+        results[i] = coerceToString(value, Coercion.More, true)
       }
     } catch (error) {
       throw error instanceof NixError
@@ -176,14 +176,14 @@ const readAttributes = (set: AttributeSet, name: ByteString): Draft => {
     const slot = slots[i] as number
     const s = set.shape.symbols[slot] as number
     const key = nameOf(s)
-    for (const element of result.context) draft.context.add(element)
+    const text = textWith(result, draft.context)
     if (s === argsName) {
       draft.args = lists.get(s) as Array<ByteString>
       continue
     }
-    const plain = structured ? structuredText(key, set.at(slot)) : result.text
-    if (structured) draft.json.push([key, result.text])
-    else draft.env.set(key, result.text)
+    const plain = structured ? structuredText(key, set.at(slot)) : text
+    if (structured) draft.json.push([key, text])
+    else draft.env.set(key, text)
     if (plain === undefined) continue
     try {
       steer(draft, key, plain, lists.get(s))
