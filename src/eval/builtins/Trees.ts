@@ -2,7 +2,7 @@
  * `fetchTree`, `fetchGit`, flake references and `getFlake`. The attributes become a `FetchTree` request; one that says all there is to know (as those of a lock file do) is
  * answered at once, and its tree is fetched when something reads it.
  */
-import type { ByteString } from "../../nix/Bytes.ts"
+import { type ByteString, fromUnicode } from "../../nix/Bytes.ts"
 import { type Attribute, checkInput, FlakeRefError, isLocked, parseUrl, printUrl, type TreeInput } from "../../nix/FlakeRef.ts"
 import type { NixHash } from "../../nix/Hash.ts"
 import { checkName, StorePathError } from "../../nix/StorePath.ts"
@@ -130,7 +130,7 @@ const fetchTree = (argument: Value): Value => {
   }
   if (!value.has(typeName)) throw new NixError("eval", "argument 'type' is missing in call to 'fetchTree'")
   const attributes = attributesOf("fetchTree", value)
-  if (attributes.has("name")) throw new NixError("eval", "argument 'name' isn’t supported in call to 'fetchTree'")
+  if (attributes.has("name")) throw new NixError("eval", fromUnicode("argument 'name' isn’t supported in call to 'fetchTree'"))
   if (attributes.get("type") === "git" && !attributes.has("shallow")) attributes.set("shallow", true)
   return fetchInput(
     refusable(() => checkInput(attributes, { flake: false })),

@@ -166,8 +166,8 @@ export const make = Effect.fnUntraced(function* (options: { readonly narLimit?: 
     const { node, narHash, narSize } = upload
     const registrationTime = Math.floor((yield* Clock.currentTimeMillis) / 1000)
     const info: PathInfo = { path, node, references, narHash, narSize, signatures, deriver, ca, registrationTime }
-    // A content address is a claim that can be checked, except for paths that refer to themselves.
-    if (ca !== undefined && !references.includes(path) && !(yield* hasItsContent(info))) {
+    // A content address is a claim that can be checked.
+    if (ca !== undefined && !(yield* hasItsContent(info))) {
       return yield* refused(`the content does not have the address '${ca}', or the path is not the one for it`)
     }
     const answer = yield* Semaphore.withPermit(committing, commit(info)).pipe(
