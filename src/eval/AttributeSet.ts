@@ -10,7 +10,7 @@
 import type { ByteString } from "../nix/Bytes.ts"
 import type { Code, Env } from "./Code.ts"
 import type { SymbolId } from "./Symbols.ts"
-import { nameOf } from "./Symbols.ts"
+import { nameOf, symbol } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 
 /** A position: an index into the evaluation's position table; 0 is none. */
@@ -296,6 +296,17 @@ export const fromSymbols = (
     null,
     null
   )
+}
+
+/** A set from names that are all different, in any order. Sets with the same names share their shape. */
+export const fromNames = (entries: Iterable<readonly [ByteString, Value]>): AttributeSet => {
+  const symbols: Array<SymbolId> = []
+  const values: Array<Value> = []
+  for (const [name, value] of entries) {
+    symbols.push(symbol(name))
+    values.push(value)
+  }
+  return fromSymbols(symbols, values)
 }
 
 /** A set from entries; of equal symbols the first wins. */

@@ -7,7 +7,7 @@
  */
 import * as Base16 from "../nix/Base16.ts"
 import { type ByteString, toUnicode } from "../nix/Bytes.ts"
-import { showInput, type TreeInput } from "../nix/FlakeRef.ts"
+import { printUrl, showInput, type TreeInput } from "../nix/FlakeRef.ts"
 import type { Derivation } from "../nix/Derivation.ts"
 import { algorithmNamed, digestLength, type NixHash, printHash, printPrefixed } from "../nix/Hash.ts"
 import { type IngestionMethod, makeFixedOutput, methodPrefix, type StorePath } from "../nix/StorePath.ts"
@@ -31,6 +31,15 @@ export type Fetch =
       readonly name: ByteString
       readonly hash: NixHash | undefined
     }
+
+/** The fetch of an input. Throws `FlakeRefError` for one that has no form as a URL. */
+export const treeFetch = (input: TreeInput, name: ByteString, hash: NixHash | undefined): Fetch => ({
+  _tag: "Tree",
+  input,
+  url: printUrl(input),
+  name,
+  hash
+})
 
 /** Whether the hash is of the file's own bytes (`flat`) or of a NAR (`recursive`). */
 export const methodOf = (fetch: Fetch): IngestionMethod & ("flat" | "recursive") => (fetch._tag === "Url" ? "flat" : "recursive")

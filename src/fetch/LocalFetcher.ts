@@ -159,11 +159,12 @@ const make = Effect.fnUntraced(function* (options: FetcherOptions) {
       bytes: bytesOf(url, fetch.hash !== undefined, true, onProgress, () => {}),
       maxUnpacked: options.maxUnpacked
     })
-    const { node, attributes } = yield* fetchTree(fetch.input, { open, mirrors }).pipe(
+    const tree = yield* fetchTree(fetch.input, { open, mirrors }).pipe(
       Effect.provideService(Transfer, transfer),
       Effect.provideService(GitProgress, (done) => onProgress({ done, total: undefined }))
     )
-    const nar = yield* calculate(node)
+    const { node, attributes } = tree
+    const nar = tree.nar ?? (yield* calculate(node))
     const hash: NixHash = { algorithm: "sha256", digest: nar.narHash }
     yield* verify(hash)
     return { node, hash, nar, attributes } satisfies Content & { readonly attributes: TreeAttributes }

@@ -38,6 +38,16 @@ export class Transfer extends Context.Service<
   }
 >()("yix/fetch/Transfer") {}
 
+/** What stands at an address, as text; it is not compared with a hash. */
+export const readText = (url: ByteString, maxBytes: number): Effect.Effect<string, TransferError, Transfer> =>
+  Effect.scoped(
+    Effect.flatMap(Transfer, (transfer) =>
+      Effect.flatMap(transfer.open(url, { verified: false, maxBytes }), ({ body }) =>
+        Effect.map(Stream.runCollect(body), (pieces) => Buffer.concat(pieces).toString("utf8"))
+      )
+    )
+  )
+
 /** Read at a time: three times as fast as 64 KiB. */
 const pieceSize = 1 << 20
 

@@ -98,6 +98,9 @@ const schemes: Readonly<Record<string, Scheme>> = {
   }
 }
 
+/** An attribute as text; "" where there is none. */
+export const textOf = (input: TreeInput, name: string): ByteString => String(input.get(name) ?? "")
+
 /** The attributes in JSON, as messages show them. */
 export const showInput = (input: TreeInput): string => JSON.stringify(Object.fromEntries([...input].sort(([a], [b]) => (a < b ? -1 : 1))))
 

@@ -4,9 +4,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { FarRequest, TreeAnswer } from "../eval/IoRequest.ts"
-import type { Fetch } from "../fetch/Fetch.ts"
+import { type Fetch, treeFetch } from "../fetch/Fetch.ts"
 import type { Fetched } from "../fetch/Fetcher.ts"
-import { type Attribute, isLocked, printUrl } from "../nix/FlakeRef.ts"
+import { type Attribute, isLocked } from "../nix/FlakeRef.ts"
 import { printHash } from "../nix/Hash.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import type { PathInfo } from "../store/PathInfo.ts"
@@ -30,7 +30,7 @@ export const fetchInput = Effect.fnUntraced(function* (
   { lookup, fetched, memory }: FetchInputWays
 ): Effect.fn.Return<TreeAnswer, RealiseError> {
   const input = new Map(request.input)
-  const fetch: Fetch = { _tag: "Tree", input, url: printUrl(input), name: request.name, hash: request.hash }
+  const fetch = treeFetch(input, request.name, request.hash)
   const key = `${request.name} ${JSON.stringify(request.input)}`
   const remembered = isLocked(input) ? memory.get(key) : undefined
   if (remembered !== undefined) {

@@ -5,7 +5,7 @@ import { toBytes } from "../../nix/Bytes.ts"
 import type { ByteString } from "../../nix/Bytes.ts"
 import type { NixHashAlgorithm } from "../../nix/Hash.ts"
 import { hashBytes, HashError, parseAlgorithm, parseFormat, parseHash, printHash } from "../../nix/Hash.ts"
-import { AttributeSet, emptySet, sharedShape } from "../AttributeSet.ts"
+import { fromNames } from "../AttributeSet.ts"
 import { Coercion, coerceToString } from "../Coerce.ts"
 import { expectAttribute, expectSet, expectString, expectText, first, only, second } from "../Expect.ts"
 import { isOn, requireFeature } from "../Features.ts"
@@ -22,26 +22,13 @@ import { toXml } from "../ToXml.ts"
 import type { Value } from "../Value.ts"
 import { Builtin, fromBigInt, NixFloat, textOf, withContext } from "../Value.ts"
 
-/** A set from names that are all different, in any order. Sets with the same names share their shape. */
-const setOf = (entries: Iterable<readonly [ByteString, Value]>): AttributeSet => {
-  const pairs = [...entries].map(([name, value]) => [symbol(name), value] as const).sort((a, b) => a[0] - b[0])
-  if (pairs.length === 0) return emptySet
-  return new AttributeSet(
-    sharedShape(pairs.map((pair) => pair[0])),
-    pairs.map((pair) => pair[1]),
-    [],
-    null,
-    null
-  )
-}
-
 const fromJsonText: JsonBuilder<Value> = {
   literal: (value) => value,
   integer: (value) => value,
   float: (value) => new NixFloat(value),
   string: (bytes) => bytes,
   list: (elements) => elements,
-  object: setOf
+  object: fromNames
 }
 
 const fromTomlText: TomlBuilder<Value> = {
@@ -50,7 +37,7 @@ const fromTomlText: TomlBuilder<Value> = {
   float: (value) => new NixFloat(value),
   string: (bytes) => bytes,
   list: (elements) => elements,
-  table: setOf,
+  table: fromNames,
   timestamp: undefined
 }
 

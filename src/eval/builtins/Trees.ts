@@ -6,7 +6,7 @@ import { type ByteString, fromUnicode } from "../../nix/Bytes.ts"
 import { type Attribute, checkInput, FlakeRefError, isLocked, parseUrl, printUrl, type TreeInput } from "../../nix/FlakeRef.ts"
 import type { NixHash } from "../../nix/Hash.ts"
 import { checkName, StorePathError } from "../../nix/StorePath.ts"
-import { AttributeSet, fromSymbols } from "../AttributeSet.ts"
+import { AttributeSet, fromNames } from "../AttributeSet.ts"
 import { bundledPrefix } from "../BundledFiles.ts"
 import { call, callAll } from "../Call.ts"
 import { Coercion, coerceToText } from "../Coerce.ts"
@@ -34,14 +34,6 @@ const refusable = <A>(run: () => A): A => {
   }
 }
 
-const setOf = (entries: Iterable<readonly [ByteString, Value]>): AttributeSet => {
-  const all = [...entries]
-  return fromSymbols(
-    all.map(([name]) => symbol(name)),
-    all.map(([, value]) => value)
-  )
-}
-
 /** The attributes of a set that describes an input. */
 const attributesOf = (who: string, set: AttributeSet): Map<ByteString, Attribute> => {
   const attributes = new Map<ByteString, Attribute>()
@@ -52,9 +44,7 @@ const attributesOf = (who: string, set: AttributeSet): Map<ByteString, Attribute
       if (typeof value === "number" && value < 0)
         throw new NixError("eval", `negative value given for '${who}' argument '${name}': ${value}`)
       attributes.set(name, value)
-    } else if (typeof value === "string" || value instanceof ContextString || value instanceof NixPath) {
-      attributes.set(name, coerceToText(value, new Set(), Coercion.Plain, false))
-    } else if (name === "type") {
+    } else if (name === "type" || typeof value === "string" || value instanceof ContextString || value instanceof NixPath) {
       attributes.set(name, coerceToText(value, new Set(), Coercion.Plain, false))
     } else {
       const what = describe(value)
@@ -115,7 +105,7 @@ const fetchInput = (input: TreeInput, { who, name, zeroRevision }: Manner): Attr
     if (typeof rev === "string") result.set("shortRev", rev.slice(0, 7))
     const lastModified = result.get("lastModified")
     if (typeof lastModified === "number") result.set("lastModifiedDate", dateOf(lastModified))
-    return setOf(result)
+    return fromNames(result)
   })
 
 const fetchTree = (argument: Value): Value => {
@@ -158,7 +148,7 @@ const fetchGit = (argument: Value): Value => {
 
 const parseFlakeRef = (argument: Value): Value => {
   const url = expectText(argument, only("parseFlakeRef"))
-  return setOf(refusable(() => parseUrl(url, { flake: true })))
+  return fromNames(refusable(() => parseUrl(url, { flake: true })))
 }
 
 const flakeRefToString = (argument: Value): Value => {

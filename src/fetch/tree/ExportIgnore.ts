@@ -5,9 +5,33 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import { fromBytes, toBytes } from "../../nix/Bytes.ts"
+import { type ByteString, fromBytes, toBytes } from "../../nix/Bytes.ts"
 import { failure, type GitFailed, type GitOptions, line, run } from "./GitProcess.ts"
 import type { TreeLine } from "./GitTree.ts"
+
+/**
+ * Whether one of these paths is exported: neither it nor a directory that it lies in is ignored. The attributes are those of the work tree, with `--cached` those of the index.
+ */
+export const exported = (
+  paths: ReadonlyArray<ByteString>,
+  repository: GitOptions,
+  ...from: ReadonlyArray<"--cached">
+): Effect.Effect<(path: ByteString) => boolean, GitFailed> =>
+  Effect.map(
+    run(["check-attr", ...from, "-z", "--stdin", "export-ignore"], {
+      ...repository,
+      input: toBytes(paths.map((each) => `${each}\0`).join(""))
+    }),
+    (bytes) => {
+      const answers = fromBytes(bytes).split("\0")
+      const ignored = new Set<ByteString>()
+      for (let i = 0; i + 2 < answers.length; i += 3) if (answers[i + 2] === "set") ignored.add(answers[i]!)
+      return (path) => {
+        for (let at = path.length; at !== -1; at = path.lastIndexOf("/", at - 1)) if (ignored.has(path.slice(0, at))) return false
+        return true
+      }
+    }
+  )
 
 /** The lines without those that are, or lie in, what is not exported. */
 export const withoutIgnored = (
@@ -34,19 +58,12 @@ export const withoutIgnored = (
             environment: { GIT_INDEX_FILE: path.join(scratch, "index"), GIT_WORK_TREE: work }
           }
           yield* run(["read-tree", rev], options)
-          const answers = fromBytes(
-            yield* run(["check-attr", "--cached", "-z", "--stdin", "export-ignore"], {
-              ...options,
-              input: toBytes(lines.map((each) => `${each.path}\0`).join(""))
-            })
-          ).split("\0")
-          const ignored = new Set<string>()
-          for (let i = 0; i + 2 < answers.length; i += 3) if (answers[i + 2] === "set") ignored.add(answers[i]!)
-          const out = (name: string): boolean => {
-            for (let at = name.length; at !== -1; at = name.lastIndexOf("/", at - 1)) if (ignored.has(name.slice(0, at))) return true
-            return false
-          }
-          return lines.filter((each) => !out(each.path))
+          const isExported = yield* exported(
+            lines.map((each) => each.path),
+            options,
+            "--cached"
+          )
+          return lines.filter((each) => isExported(each.path))
         })
       )
     : Effect.succeed(lines)

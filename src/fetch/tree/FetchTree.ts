@@ -11,7 +11,7 @@ import { hostPath } from "../../castore/ingest/HostTree.ts"
 import type { SourceError } from "../../castore/ingest/SourceError.ts"
 import type { Node } from "../../castore/Node.ts"
 import { type ByteString, toUnicode } from "../../nix/Bytes.ts"
-import { FlakeRefError, printUrl, showInput, type TreeInput } from "../../nix/FlakeRef.ts"
+import { FlakeRefError, isKnowledge, printUrl, showInput, textOf as text, type TreeInput } from "../../nix/FlakeRef.ts"
 import type { Source } from "../Content.ts"
 import { unpack } from "../Tarball.ts"
 import type { FetchedTree } from "./FetchedTree.ts"
@@ -51,8 +51,6 @@ const called = (input: TreeInput): string => {
   }
 }
 
-const text = (input: TreeInput, name: string): string => String(input.get(name) ?? "")
-
 /** The latest change in a tree of this machine, Unix seconds; links are not followed. */
 const newest = (root: ByteString): number => {
   let latest = 0
@@ -71,12 +69,12 @@ const fetchPath = Effect.fnUntraced(function* (input: TreeInput) {
   const shown = called(input)
   if (!where.startsWith("/")) return yield* new InputUnsupported({ url: shown, detail: "its path is relative; give an absolute one" })
   const root = where.length > 1 ? where.replace(/\/+$/, "") : where
-  const { node } = yield* ingestPath(root)
+  const { node, ...nar } = yield* ingestPath(root)
   const lastModified = yield* Effect.try({
     try: () => newest(root),
     catch: (error) => new InputUnsupported({ url: shown, detail: (error as Error).message })
   })
-  return { node, attributes: new Map([["lastModified", lastModified]]) } satisfies FetchedTree
+  return { node, nar, attributes: new Map([["lastModified", lastModified]]) } satisfies FetchedTree
 })
 
 const fetchArchive = Effect.fnUntraced(function* (source: Source) {
@@ -110,8 +108,8 @@ export const fetchTree = Effect.fnUntraced(function* (input: TreeInput, { open, 
     wanted = found
   }
   const shown = called(wanted)
-  const given = new Map([...wanted].filter(([name]) => name === "rev" || name === "revCount" || name === "lastModified"))
-  const fetched = yield* Effect.gen(function* () {
+  const given = new Map([...wanted].filter(([name]) => isKnowledge(name)))
+  const fetched: FetchedTree = yield* Effect.gen(function* () {
     switch (wanted.get("type")) {
       case "path":
       case "git": {
@@ -139,5 +137,5 @@ export const fetchTree = Effect.fnUntraced(function* (input: TreeInput, { open, 
         })
     }
   })
-  return { node: fetched.node, attributes: new Map([...fetched.attributes, ...given]) } as FetchedTree
+  return { ...fetched, attributes: new Map([...fetched.attributes, ...given]) } satisfies FetchedTree
 })

@@ -1,4 +1,5 @@
 /** What fetching an input gives: its tree, and what is known of it besides. */
+import type { NarSummary } from "../../castore/ingest/NarDigest.ts"
 import type { Node } from "../../castore/Node.ts"
 import type { Attribute } from "../../nix/FlakeRef.ts"
 
@@ -7,5 +8,7 @@ export type TreeAttributes = ReadonlyMap<string, Attribute>
 
 export interface FetchedTree {
   readonly node: Node
+  /** Where the same pass over the bytes told it. */
+  readonly nar?: NarSummary | undefined
   readonly attributes: TreeAttributes
 }

@@ -6,10 +6,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
-import type { TreeInput } from "../../nix/FlakeRef.ts"
-import type { TransferError } from "../FetchError.ts"
-import { Transfer } from "../Transfer.ts"
+import { textOf as text, type TreeInput } from "../../nix/FlakeRef.ts"
+import { readText } from "../Transfer.ts"
 
 /** A forge does not tell which commit a branch or tag is. */
 export class RefUnresolved extends Schema.TaggedError<RefUnresolved>()("RefUnresolved", {
@@ -24,11 +22,6 @@ export class RefUnresolved extends Schema.TaggedError<RefUnresolved>()("RefUnres
 
 /** Bytes of an answer about a branch. */
 const answerLimit = 16 << 20
-
-const text = (input: TreeInput, name: string): string => {
-  const value = input.get(name)
-  return value === undefined ? "" : String(value)
-}
 
 const escape = encodeURIComponent
 
@@ -51,15 +44,6 @@ export const archiveUrl = (input: TreeInput, rev: string): string => {
       return `https://${host}/${owner}/${escape(repo)}/archive/${rev}.tar.gz`
   }
 }
-
-const read = (url: string): Effect.Effect<string, TransferError, Transfer> =>
-  Effect.scoped(
-    Effect.flatMap(Transfer, (transfer) =>
-      Effect.flatMap(transfer.open(url, { verified: false, maxBytes: answerLimit }), ({ body }) =>
-        Effect.map(Stream.runCollect(body), (pieces) => Buffer.concat(pieces).toString("utf8"))
-      )
-    )
-  )
 
 const idIn = (url: string, ref: string, json: string): Effect.Effect<string, RefUnresolved> =>
   Effect.try({
@@ -88,15 +72,15 @@ export const resolveRef = Effect.fnUntraced(function* (input: TreeInput) {
     case "github": {
       const api = host === "github.com" ? "https://api.github.com" : `https://${host}/api/v3`
       const url = `${api}/repos/${escape(owner)}/${escape(repo)}/commits/${escape(ref)}`
-      return yield* idIn(url, ref, yield* read(url))
+      return yield* idIn(url, ref, yield* readText(url, answerLimit))
     }
     case "gitlab": {
       const url = `https://${host}/api/v4/projects/${escape(`${owner}/${repo}`)}/repository/commits?ref_name=${escape(ref)}`
-      return yield* idIn(url, ref, yield* read(url))
+      return yield* idIn(url, ref, yield* readText(url, answerLimit))
     }
     default: {
       const url = `https://${host}/${owner}/${escape(repo)}/info/refs?service=git-upload-pack`
-      const refs = refsIn(yield* read(url))
+      const refs = refsIn(yield* readText(url, answerLimit))
       const rev = [ref, `refs/heads/${ref}`, `refs/tags/${ref}`].map((name) => refs.get(name)).find((each) => each !== undefined)
       if (rev === undefined) return yield* new RefUnresolved({ url, ref, detail: "knows no such branch or tag" })
       return rev

@@ -17,7 +17,7 @@ import { fromBytes, fromUnicode, toUnicode } from "../../nix/Bytes.ts"
 import type { TreeInput } from "../../nix/FlakeRef.ts"
 import { EventSink } from "../../wire/Events.ts"
 import { localPath } from "../Transfer.ts"
-import { withoutIgnored } from "./ExportIgnore.ts"
+import { exported, withoutIgnored } from "./ExportIgnore.ts"
 import { attempt, failure, GitFailed, type GitOptions, line, run } from "./GitProcess.ts"
 import { type Commit, localCommit, type Mirrors, repositoryAt, type Wanted } from "./GitRepository.ts"
 import { listTree, treeEntries } from "./GitTree.ts"
@@ -194,15 +194,16 @@ export const fetchGit = Effect.fnUntraced(function* (input: TreeInput, mirrors: 
       const emit = yield* EventSink
       emit({ _tag: "Message", level: "warning", text: `warning: Git tree '${directory}' is dirty` })
       const repository = repositoryAt(url, directory)
-      const { node } = yield* ingestPath(fromUnicode(directory), {
-        accepted: exportIgnore ? yield* notIgnored(changed.accepted, repository) : changed.accepted
+      const { accepted } = changed
+      const { node, ...nar } = yield* ingestPath(fromUnicode(directory), {
+        accepted: exportIgnore ? accepted.filter(yield* exported(accepted, repository)) : accepted
       })
       const attributes = new Map<string, string | number>()
       if (changed.rev !== undefined) {
         attributes.set("dirtyRev", `${changed.rev}-dirty`).set("dirtyShortRev", `${changed.rev.slice(0, 7)}-dirty`)
         attributes.set("lastModified", yield* commitTime(changed.rev, repository))
       } else attributes.set("lastModified", 0)
-      return { node, attributes } satisfies FetchedTree
+      return { node, nar, attributes } satisfies FetchedTree
     }
   }
   const commit = yield* directory === undefined ? mirrors.commit(wanted) : localCommit(wanted, directory)
@@ -230,23 +231,4 @@ export const fetchGit = Effect.fnUntraced(function* (input: TreeInput, mirrors: 
     attributes.set("revCount", Number(yield* line(["rev-list", "--count", commit.rev], commit.repository)))
   }
   return { node, attributes } satisfies FetchedTree
-})
-
-/** What is exported of the files of a work tree, by the attributes that lie in it. */
-const notIgnored = Effect.fnUntraced(function* (accepted: ReadonlyArray<string>, repository: GitOptions) {
-  const input = new Uint8Array(Buffer.from(accepted.map((each) => `${each}\0`).join(""), "latin1"))
-  const answers = fromBytes(yield* run(["check-attr", "-z", "--stdin", "export-ignore"], { ...repository, input })).split("\0")
-  const ignored = new Set<string>()
-  for (let i = 0; i + 2 < answers.length; i += 3) if (answers[i + 2] === "set") ignored.add(answers[i]!)
-  return accepted.filter(
-    (each) =>
-      ![...each.split("/").keys()].some((n) =>
-        ignored.has(
-          each
-            .split("/")
-            .slice(0, n + 1)
-            .join("/")
-        )
-      )
-  )
 })

@@ -7,11 +7,10 @@ import * as os from "node:os"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import { fromUnicode } from "../../nix/Bytes.ts"
 import { type Attribute, checkInput, FlakeRefError, type TreeInput } from "../../nix/FlakeRef.ts"
 import type { TransferError } from "../FetchError.ts"
-import { Transfer } from "../Transfer.ts"
+import { readText, type Transfer } from "../Transfer.ts"
 
 /** A short name leads nowhere, or a registry is unreadable. */
 export class NotRegistered extends Schema.TaggedError<NotRegistered>()("NotRegistered", { id: Schema.String, detail: Schema.String }) {
@@ -67,13 +66,7 @@ const readAll = Effect.fnUntraced(function* (
     })
     return yield* parse(source, text, id)
   }
-  const transfer = yield* Transfer
-  const text = yield* Effect.scoped(
-    Effect.flatMap(transfer.open(source, { verified: false, maxBytes: registryLimit }), ({ body }) =>
-      Effect.map(Stream.runCollect(body), (pieces) => Buffer.concat(pieces).toString("utf8"))
-    )
-  )
-  return yield* parse(source, text, id)
+  return yield* parse(source, yield* readText(source, registryLimit), id)
 })
 
 /** One step: what the entry makes of the input, or `undefined` where it is about another. */
@@ -95,6 +88,13 @@ const apply = (input: TreeInput, { from, to, exact }: Entry): TreeInput | undefi
 /** The input that a short name stands for: one that is not a short name. */
 export const resolve = Effect.fnUntraced(function* (input: TreeInput) {
   const id = String(input.get("id"))
+  // Each registry is read at most once, when the names before did not stand in another.
+  const read = new Map<string, ReadonlyArray<Entry>>()
+  const entriesIn = Effect.fnUntraced(function* (source: string) {
+    const entries = read.get(source) ?? (yield* readAll(source, id))
+    read.set(source, entries)
+    return entries
+  })
   let current = input
   for (let hop = 0; hop < hopLimit; hop++) {
     if (current.get("type") !== "indirect") {
@@ -112,7 +112,7 @@ export const resolve = Effect.fnUntraced(function* (input: TreeInput) {
     }
     let next: TreeInput | undefined
     for (const source of [...places(), globalRegistry]) {
-      for (const entry of yield* readAll(source, id)) if ((next = apply(current, entry)) !== undefined) break
+      for (const entry of yield* entriesIn(source)) if ((next = apply(current, entry)) !== undefined) break
       if (next !== undefined) break
     }
     if (next === undefined) return yield* new NotRegistered({ id, detail: "no registry has this name" })
