@@ -120,3 +120,24 @@ describe("several processes", () => {
     })
   )
 })
+
+describe("sweeping sessions", () => {
+  it.effect("is not disturbed by a process that ends and removes its own meanwhile", () =>
+    Effect.gen(function* () {
+      const directory = join(root, "ending")
+      yield* Effect.gen(function* () {
+        const { session } = yield* LocalDatabase
+        const other = join(directory, "sessions", "1-0123456789abcdef")
+        mkdirSync(other, { recursive: true })
+        const isAlive = session.isAlive.bind(session)
+        session.isAlive = (token) => {
+          const alive = isAlive(token)
+          removeTree(other)
+          return alive
+        }
+        yield* (yield* LocalDatabase).beginSession
+        assert.deepStrictEqual(readdirSync(join(directory, "sessions")), [session.token])
+      }).pipe(Effect.provide(layerLocal(directory)))
+    })
+  )
+})

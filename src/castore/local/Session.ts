@@ -85,7 +85,13 @@ export class Session {
     if (!this.hasOthers()) return
     this.#connection.transaction(() => {
       for (const name of readdirSync(this.#root)) {
-        if (!name.startsWith(dead) && !this.isAlive(name)) renameSync(join(this.#root, name), join(this.#root, `${dead}${name}`))
+        if (name.startsWith(dead) || this.isAlive(name)) continue
+        try {
+          renameSync(join(this.#root, name), join(this.#root, `${dead}${name}`))
+        } catch (cause) {
+          // A process that ends in peace unlocks and removes its own, outside of any transaction.
+          if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause
+        }
       }
     })
     // Removing may take long, so it happens outside of the transaction; another process may be at it too.
