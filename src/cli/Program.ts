@@ -16,20 +16,25 @@ import * as Usage from "./Usage.ts"
 /** What a command may need and fail with: the flags that all share, and errors with a message and perhaps an exit code. */
 type AnyCommand = Command.Command<string, unknown, unknown, { readonly message: string }, (typeof commonFlags)[number]["Identifier"]>
 
+/** The command, where it asks for no service that nobody gives it; what it is called and reads is its own affair. */
+const fitting = <Name extends string, Input, Context, E extends { readonly message: string }>(
+  command: Command.Command<Name, Input, Context, E, (typeof commonFlags)[number]["Identifier"]>
+): AnyCommand => command as unknown as AnyCommand
+
 /** In the order of the help text. */
 const commands: ReadonlyArray<readonly [name: string, load: () => Promise<AnyCommand>]> = [
-  ["eval", async () => (await import("./commands/Eval.ts")).evalCommand as unknown as AnyCommand],
-  ["build", async () => (await import("./commands/Build.ts")).buildCommand as unknown as AnyCommand],
-  ["instantiate", async () => (await import("./commands/Instantiate.ts")).instantiateCommand as unknown as AnyCommand],
-  ["repl", async () => (await import("./commands/Repl.ts")).replCommand as unknown as AnyCommand],
-  ["run", async () => (await import("./commands/Run.ts")).runCommand as unknown as AnyCommand],
-  ["store", async () => (await import("./commands/Store.ts")).storeCommand as unknown as AnyCommand],
-  ["derivation", async () => (await import("./commands/Derivation.ts")).derivationCommand as unknown as AnyCommand],
-  ["log", async () => (await import("./commands/Log.ts")).logCommand as unknown as AnyCommand],
-  ["copy", async () => (await import("./commands/Copy.ts")).copyCommand as unknown as AnyCommand],
-  ["serve", async () => (await import("./commands/Serve.ts")).serveCommand as unknown as AnyCommand],
-  ["compat", async () => (await import("./commands/Compat.ts")).compatCommand as unknown as AnyCommand],
-  ["config", async () => (await import("./commands/Config.ts")).configCommand as unknown as AnyCommand]
+  ["eval", async () => fitting((await import("./commands/Eval.ts")).evalCommand)],
+  ["build", async () => fitting((await import("./commands/Build.ts")).buildCommand)],
+  ["instantiate", async () => fitting((await import("./commands/Instantiate.ts")).instantiateCommand)],
+  ["repl", async () => fitting((await import("./commands/Repl.ts")).replCommand)],
+  ["run", async () => fitting((await import("./commands/Run.ts")).runCommand)],
+  ["store", async () => fitting((await import("./commands/Store.ts")).storeCommand)],
+  ["derivation", async () => fitting((await import("./commands/Derivation.ts")).derivationCommand)],
+  ["log", async () => fitting((await import("./commands/Log.ts")).logCommand)],
+  ["copy", async () => fitting((await import("./commands/Copy.ts")).copyCommand)],
+  ["serve", async () => fitting((await import("./commands/Serve.ts")).serveCommand)],
+  ["compat", async () => fitting((await import("./commands/Compat.ts")).compatCommand)],
+  ["config", async () => fitting((await import("./commands/Config.ts")).configCommand)]
 ]
 
 /** The name of the command that is asked for. Every known flag has its value in one word here, so it is the first other word. */
