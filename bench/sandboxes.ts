@@ -7,27 +7,13 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
-import type { BuildRequest } from "../src/build/BuildRequest.ts"
 import { firstBuildUser } from "../src/build/BuildUsers.ts"
-import { detect, type Sandbox } from "../src/build/Sandbox.ts"
+import { detect, nothing, type Sandbox } from "../src/build/Sandbox.ts"
 import type { SandboxInput } from "../src/build/SandboxLayout.ts"
 import { compareTimes, roundsWanted, Scratch, tellMachine } from "./Compare.ts"
 
 const rounds = roundsWanted(31)
 using scratch = new Scratch()
-
-const request: BuildRequest = {
-  inputs: [],
-  commandArgs: ["/bin/sh", "-c", ":"],
-  workingDir: "build",
-  scratchPaths: ["build", "nix/store"],
-  inputsDir: "nix/store",
-  outputs: [],
-  environmentVars: [],
-  constraints: { system: "", minMemory: 0, availableReadOnlyPaths: [], networkAccess: false, provideBinSh: true },
-  additionalFiles: [],
-  refscanNeedles: []
-}
 
 const input = path.join(scratch.directory, "input")
 fs.mkdirSync(input)
@@ -46,7 +32,7 @@ const timesWith = (inputs: ReadonlyArray<SandboxInput>) =>
     name: driver,
     milliseconds: async () => {
       const begin = performance.now()
-      await Effect.runPromise(Effect.scoped(run(request, inputs, { timeout: 60, maxSilent: 0, maxLog: 0, onLog: () => {} })))
+      await Effect.runPromise(Effect.scoped(run(nothing, inputs, { timeout: 60, maxSilent: 0, maxLog: 0, onLog: () => {} })))
       return performance.now() - begin
     }
   }))

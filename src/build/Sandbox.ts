@@ -160,7 +160,7 @@ const runIn = Effect.fnUntraced(function* (
 })
 
 /** A request that does nothing, to see whether it can be done. */
-const nothing: BuildRequest = {
+export const nothing: BuildRequest = {
   inputs: [],
   commandArgs: ["/bin/sh", "-c", ":"],
   workingDir: "build",

@@ -50,6 +50,17 @@ export const fromBytes = (bytes: Uint8Array): ByteString => {
   return text
 }
 
+/** The pieces as one, in memory of its own. */
+export const concatBytes = (pieces: ReadonlyArray<Uint8Array>): Uint8Array<ArrayBuffer> => {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
+}
+
 const ascii = /^[\x00-\x7f]*$/
 
 /** A JavaScript (Unicode) string as the byte string of its UTF-8 form. */

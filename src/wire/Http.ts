@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { concatBytes } from "../nix/Bytes.ts"
 import {
   BadAnswer,
   BadUrl,
@@ -414,16 +415,7 @@ const make = (options: HttpOptions, exchanger: Effect.Effect<Exchanger>): typeof
 
   const bytes = Effect.fnUntraced(function* (request: HttpRequest) {
     const response = yield* open({ ...request, maxBytes: request.maxBytes ?? 16 * 1024 * 1024 })
-    const pieces = yield* Stream.runCollect(response.body)
-    let size = 0
-    for (const piece of pieces) size += piece.length
-    const body = new Uint8Array(size)
-    let at = 0
-    for (const piece of pieces) {
-      body.set(piece, at)
-      at += piece.length
-    }
-    return { ...response, body }
+    return { ...response, body: concatBytes(yield* Stream.runCollect(response.body)) }
   }, Effect.scoped)
 
   return {

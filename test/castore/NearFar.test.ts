@@ -27,7 +27,8 @@ import * as LocalDatabase from "../../src/castore/local/LocalDatabase.ts"
 import type { NearFarOptions } from "../../src/castore/NearFar.ts"
 import type { Directory as DirectoryData } from "../../src/castore/Node.ts"
 import { blobContract } from "./blob.contract.ts"
-import { concat, randomBytes, text } from "./bytes.ts"
+import { concatBytes } from "../../src/nix/Bytes.ts"
+import { randomBytes, text } from "./bytes.ts"
 import { directoryContract } from "./directory.contract.ts"
 
 const root = mkdtempSync(join(tmpdir(), "yix-nearfar-"))
@@ -73,7 +74,7 @@ const watchedBlobs = (inner: Blobs) => {
   }
 }
 
-const whole = (stream: Stream.Stream<Uint8Array, unknown>) => Effect.map(Stream.runCollect(stream), concat)
+const whole = (stream: Stream.Stream<Uint8Array, unknown>) => Effect.map(Stream.runCollect(stream), concatBytes)
 const same = (actual: Uint8Array, expected: Uint8Array) =>
   assert.isTrue(
     Buffer.from(actual).equals(expected),

@@ -10,7 +10,8 @@ import * as Stream from "effect/Stream"
 import { BlobService } from "../../src/castore/blob/BlobService.ts"
 import { type CastoreError, CorruptData, MissingData } from "../../src/castore/CastoreError.ts"
 import * as Digest from "../../src/castore/Digest.ts"
-import { concat, randomBytes, text } from "./bytes.ts"
+import { concatBytes } from "../../src/nix/Bytes.ts"
+import { randomBytes, text } from "./bytes.ts"
 
 /** Sizes around the limits that drivers have: pages, rows, files, reads. */
 const sizes = [0, 1, 31, 64, 1023, 1024, 1025, 65_535, 65_536, 65_537, 1_048_575, 1_048_576, 1_048_577, 3_000_000]
@@ -25,7 +26,7 @@ export interface BlobContract {
 export const blobContract = (driver: BlobContract): void => {
   const test = (name: string, body: Effect.Effect<unknown, unknown, BlobService>) =>
     it.live(name, () => Effect.provide(body, driver.layer()))
-  const whole = (stream: Stream.Stream<Uint8Array, unknown>) => Effect.map(Stream.runCollect(stream), concat)
+  const whole = (stream: Stream.Stream<Uint8Array, unknown>) => Effect.map(Stream.runCollect(stream), concatBytes)
 
   test(
     "a blob comes back as it was put, whatever its size and however it is read",

@@ -11,14 +11,4 @@ export const randomBytes = (seed: number, length: number): Uint8Array<ArrayBuffe
   return bytes
 }
 
-export const concat = (pieces: ReadonlyArray<Uint8Array>): Uint8Array<ArrayBuffer> => {
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
-}
-
 export const text = (string: string): Uint8Array<ArrayBuffer> => new Uint8Array(new TextEncoder().encode(string))

@@ -39,7 +39,8 @@ import { openReadOnly } from "../../src/store/ReadOnlyView.ts"
 import { isContentAddressed, sign, signedBy, signPath } from "../../src/store/Signing.ts"
 import { exportPaths, importPaths } from "../../src/store/Transfer.ts"
 import { verify } from "../../src/store/Verify.ts"
-import { concat, randomBytes, text } from "../castore/bytes.ts"
+import { concatBytes } from "../../src/nix/Bytes.ts"
+import { randomBytes, text } from "../castore/bytes.ts"
 
 const root = mkdtempSync(join(tmpdir(), "yix-store-"))
 afterAll(() => removeTree(root))
@@ -57,7 +58,7 @@ const test = (name: string, body: () => Effect.Effect<unknown, unknown, Services
   it.live(name, () => Effect.provide(Effect.suspend(body), memory()))
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
-const whole = <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Effect.map(Stream.runCollect(stream), concat)
+const whole = <E, R>(stream: Stream.Stream<Uint8Array, E, R>) => Effect.map(Stream.runCollect(stream), concatBytes)
 
 const hi = () => {
   const path = fresh()

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { concatBytes } from "../../nix/Bytes.ts"
 import { BlobChunkSchema, BlobService as Service } from "../../wire/gen/snix/castore/v1/rpc_blobstore_pb.ts"
 import { BlobBatchSchema, BlobBatchService, BlobDigestsSchema } from "../../wire/gen/yix/castore/v1/batch_pb.ts"
 import { ListingService } from "../../wire/gen/yix/castore/v1/listing_pb.ts"
@@ -48,17 +49,6 @@ export const cut = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
   const pieces: Array<Uint8Array> = []
   for (let at = 0; at < bytes.length; at += pieceSize) pieces.push(bytes.subarray(at, at + pieceSize))
   return pieces
-}
-
-const join = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
-  if (pieces.length === 1) return pieces[0]!
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
 }
 
 /** Cut into groups of at most `count` that are together, by `sizeOf`, at most `batchSize`, unless one alone is more. */
@@ -137,7 +127,7 @@ export const make = (channel: Channel): BlobService["Service"] => {
 
   const get = (digest: Digest.Digest): Effect.Effect<Option.Option<Uint8Array>, CastoreError> =>
     Stream.runCollect(verified(digest)).pipe(
-      Effect.map((pieces) => Option.some(join(pieces))),
+      Effect.map((pieces) => Option.some(pieces.length === 1 ? pieces[0]! : concatBytes(pieces))),
       Effect.catchTag("MissingData", () => Effect.succeedNone)
     )
 

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { concatBytes } from "../../nix/Bytes.ts"
 import { attempt, type CastoreError, CorruptData, MissingData, StoreUnavailable } from "../CastoreError.ts"
 import * as Digest from "../Digest.ts"
 import { type Connection, LocalDatabase } from "../local/LocalDatabase.ts"
@@ -261,13 +262,7 @@ export const make = Effect.fnUntraced(function* (options: LocalBlobOptions = {})
           })
         )
         if (file === undefined) {
-          const whole = new Uint8Array(size)
-          let at = 0
-          for (const piece of small) {
-            whole.set(piece, at)
-            at += piece.length
-          }
-          const [digest] = yield* putMany([whole])
+          const [digest] = yield* putMany([concatBytes(small)])
           return { digest: digest!, size }
         }
         const digest = hasher.end()

@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { concatBytes } from "../../nix/Bytes.ts"
 import { MissingData } from "../CastoreError.ts"
 import * as Digest from "../Digest.ts"
 import { BlobService } from "./BlobService.ts"
@@ -38,12 +39,7 @@ export const make = (blobs: Map<Digest.Digest, Uint8Array> = new Map()): BlobSer
     putMany: (contents) => Effect.sync(() => contents.map((bytes) => keep(bytes.slice()))),
     putStream: (bytes) =>
       Effect.map(Stream.runCollect(Stream.map(bytes, (piece) => piece.slice())), (pieces) => {
-        const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-        let at = 0
-        for (const piece of pieces) {
-          whole.set(piece, at)
-          at += piece.length
-        }
+        const whole = concatBytes(pieces)
         return { digest: keep(whole), size: whole.length }
       }),
     list: () => Stream.suspend(() => Stream.fromIterable([...blobs.keys()]))

@@ -4,7 +4,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { ByteString } from "../../nix/Bytes.ts"
+import { type ByteString, concatBytes } from "../../nix/Bytes.ts"
 import { Input } from "../../wire/decompress/Input.ts"
 import { BlobService } from "../blob/BlobService.ts"
 import type { CastoreError } from "../CastoreError.ts"
@@ -25,17 +25,6 @@ export interface ArchiveOptions {
 
 /** What the synchronous part stopped for. */
 type Pause = "input" | "group" | "end" | { readonly file: ArchiveFile; readonly path: ByteString }
-
-const concat = (pieces: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
-  if (pieces.length === 1) return pieces[0]!.slice()
-  const whole = new Uint8Array(size)
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
-}
 
 /**
  * The entries of a tar archive (not compressed). Stores the files' contents while reading; the whole input is read, also what follows the archive's end.
@@ -69,9 +58,9 @@ export const tarEntries =
 
         /** Puts the small file that is complete into the group; whether that is full. */
         const finishSmall = (): boolean => {
-          const { file, size, pieces } = open!
+          const { file, pieces } = open!
           open = undefined
-          return group.add(file, concat(pieces, size))
+          return group.add(file, concatBytes(pieces))
         }
 
         /** Takes events until something is needed that only an effect can give. */

@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { storedXz, storedXzSize } from "../../../src/serve/http/StoredXz.ts"
 import { decompress } from "../../../src/wire/Decompress.ts"
-import { concat, randomBytes } from "../../castore/bytes.ts"
+import { concatBytes } from "../../../src/nix/Bytes.ts"
+import { randomBytes } from "../../castore/bytes.ts"
 
 const hasXz = spawnSync("xz", ["--version"]).status === 0
 
@@ -15,10 +16,10 @@ describe("plain bytes in the form of an xz file", () => {
         const bytes = randomBytes(size + 1, size)
         const pieces: Array<Uint8Array> = []
         for (let at = 0; at < size; at += 70_001) pieces.push(bytes.subarray(at, at + 70_001))
-        const file = concat(yield* Stream.runCollect(storedXz(Stream.fromIterable(pieces), size)))
+        const file = concatBytes(yield* Stream.runCollect(storedXz(Stream.fromIterable(pieces), size)))
         assert.strictEqual(file.length, storedXzSize(size))
         const unpacked = Stream.succeed(file).pipe(decompress({ source: "test", compression: "xz" }))
-        assert.deepStrictEqual(concat(yield* Stream.runCollect(unpacked)), bytes)
+        assert.deepStrictEqual(concatBytes(yield* Stream.runCollect(unpacked)), bytes)
         if (!hasXz) return
         const byXz = spawnSync("xz", ["-dc"], { input: file, maxBuffer: 1 << 24 })
         assert.strictEqual(byXz.stderr.toString(), "")
