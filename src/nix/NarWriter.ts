@@ -40,6 +40,8 @@ export interface NarWriterOptions {
   readonly bufferSize?: number
   /** Whether the buffer is used again after the sink returns, which then must not keep what it got (true for hashing). */
   readonly reuse?: boolean
+  /** Memory to gather in, in place of a buffer of its own: implies `reuse`. Large enough for any single part. */
+  readonly buffer?: Uint8Array | undefined
 }
 
 export class NarWriter implements NarHandler {
@@ -57,8 +59,11 @@ export class NarWriter implements NarHandler {
   /** `sink` gets the chunks in order. Chunks made of contents are the very arrays that were given to `fileData`. */
   constructor(sink: (chunk: Uint8Array) => void, options: NarWriterOptions = {}) {
     this.sink = sink
-    this.reuse = options.reuse ?? false
-    this.buffer = new Uint8Array(Math.max(options.bufferSize ?? 64 * 1024, 2 * reserve))
+    const given = options.buffer
+    if (given !== undefined && given.length < 2 * reserve)
+      throw new RangeError(`a buffer of ${given.length} bytes is too small for a NAR's parts`)
+    this.reuse = given !== undefined || (options.reuse ?? false)
+    this.buffer = given ?? new Uint8Array(Math.max(options.bufferSize ?? 64 * 1024, 2 * reserve))
     this.put(magic)
   }
 

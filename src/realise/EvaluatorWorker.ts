@@ -4,6 +4,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
 import type { MessagePort } from "node:worker_threads"
 import { installNode } from "../castore/crypto/Node.ts"
+import { hashPath } from "../store/HashPath.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
 import { prepare } from "./EvaluationRun.ts"
 import type { RunResult } from "./EvaluationRun.ts"
@@ -17,9 +18,6 @@ installNode()
 
 const { port, flags } = workerData as { readonly port: MessagePort; readonly flags: Int32Array }
 
-/** Only a read-only job hashes sources here; what that needs is loaded for it alone. */
-const sourceHasher = async (job: EvaluationJob) => (job.readOnly ? (await import("../store/HashPath.ts")).hashPath : undefined)
-
 const post = (reply: FromEvaluator): void => port.postMessage(reply)
 
 /** The cache of the job or session that this thread has. */
@@ -31,9 +29,9 @@ const openSyntax = (job: Pick<EvaluationJob, "syntaxCache">): SyntaxCache | unde
   return syntax
 }
 
-const run = async (message: ToEvaluator & { readonly _tag: "Run" }) => {
+const run = (message: ToEvaluator & { readonly _tag: "Run" }) => {
   const { job, timed } = message
-  const host = new WorkerHost(port, flags, job, { hash: await sourceHasher(job), timed, syntax: openSyntax(job) })
+  const host = new WorkerHost(port, flags, job, { hash: job.readOnly ? hashPath : undefined, timed, syntax: openSyntax(job) })
   return { host, step: prepare(message.job, host).step }
 }
 

@@ -103,10 +103,8 @@ const place = Effect.fnUntraced(function* (
   let digest = source.narHash
   if (method === "flat") {
     if (source.node._tag !== "File") {
-      return yield* new UnsupportedFile({
-        path: toUnicode(path),
-        kind: `a ${source.node._tag.toLowerCase()} where a flat hash needs a file`
-      })
+      const kind = `a ${source.node._tag.toLowerCase()} where a flat hash needs a file`
+      return yield* Effect.fail(new UnsupportedFile({ path: toUnicode(path), kind }))
     }
     // What has a flat hash is never executable.
     const node = { ...source.node, executable: false }

@@ -6,7 +6,8 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { ByteString } from "../../nix/Bytes.ts"
+import { type ByteString, toUnicode } from "../../nix/Bytes.ts"
+import { NarError } from "../../nix/Nar.ts"
 import { BlobService, type StoredBlob } from "../blob/BlobService.ts"
 import type { CastoreError } from "../CastoreError.ts"
 import type { DirectoryService } from "../directory/DirectoryService.ts"
@@ -14,7 +15,7 @@ import type { Node } from "../Node.ts"
 import { type HostEvent, HostTree, type HostTreeOptions } from "./HostTree.ts"
 import { groupBytes, groupEntries, ingest, type IngestEntry, smallFileLimit } from "./Ingest.ts"
 import { NarDigest, type NarObserver, type NarSummary } from "./NarDigest.ts"
-import { attemptSource, type SourceError } from "./SourceError.ts"
+import { isSourceError, type SourceError, TreeUnfit } from "./SourceError.ts"
 
 export interface IngestPathOptions extends HostTreeOptions {
   /** Are shown every byte of the NAR. */
@@ -28,6 +29,18 @@ export interface Ingested extends NarSummary {
 /** Milliseconds that a step may take before others get their turn. */
 const stepTime = 10
 const readSize = 1 << 20
+
+/** Runs synchronous code that reads sources; what it throws besides a `SourceError` or a NAR's limits is a bug and ends the fiber. */
+const attemptSource = <A>(path: ByteString, run: () => A): Effect.Effect<A, SourceError> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(run())
+    } catch (cause) {
+      if (isSourceError(cause)) return Effect.fail(cause)
+      if (cause instanceof NarError) return Effect.fail(new TreeUnfit({ path: toUnicode(path), detail: cause.message }))
+      return Effect.die(cause)
+    }
+  })
 
 type LargeFile = Extract<HostEvent, { readonly _tag: "File" }>
 

@@ -1,10 +1,7 @@
 /**
- * What can be wrong with a file system tree that is to be taken in.
+ * What can be wrong with a file system tree that is to be taken in. Plain errors, without Effect: the evaluator's thread hashes sources, too, and starts faster
+ * without it.
  */
-import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import { type ByteString, toUnicode } from "../../nix/Bytes.ts"
-import { NarError } from "../../nix/Nar.ts"
 
 const reasons: { readonly [code: string]: string } = {
   ENOENT: "No such file or directory",
@@ -18,44 +15,72 @@ const reasons: { readonly [code: string]: string } = {
 }
 
 /** The system refused to read something. */
-export class FileUnreadable extends Schema.TaggedError<FileUnreadable>()("FileUnreadable", {
+export class FileUnreadable extends Error {
+  readonly _tag = "FileUnreadable"
   /** On the host, as Unicode. */
-  path: Schema.String,
+  readonly path: string
   /** Such as `read`, `list`, `look at`. */
-  operation: Schema.String,
+  readonly operation: string
   /** `ENOENT`, `EACCES` and so on. */
-  code: Schema.String
-}) {
+  readonly code: string
+
+  constructor({ path, operation, code }: Pick<FileUnreadable, "path" | "operation" | "code">) {
+    super()
+    this.path = path
+    this.operation = operation
+    this.code = code
+  }
+
   override get message(): string {
     return `cannot ${this.operation} '${this.path}': ${reasons[this.code] ?? this.code}`
   }
 }
 
 /** Neither file, directory nor symlink. */
-export class UnsupportedFile extends Schema.TaggedError<UnsupportedFile>()("UnsupportedFile", {
-  path: Schema.String,
+export class UnsupportedFile extends Error {
+  readonly _tag = "UnsupportedFile"
+  readonly path: string
   /** Such as `a socket`. */
-  kind: Schema.String
-}) {
+  readonly kind: string
+
+  constructor({ path, kind }: Pick<UnsupportedFile, "path" | "kind">) {
+    super()
+    this.path = path
+    this.kind = kind
+  }
+
   override get message(): string {
     return `'${this.path}' is ${this.kind}: a store holds regular files, directories and symlinks only; remove it or leave it out with a filter`
   }
 }
 
 /** The file was written to while it was read. */
-export class FileChanged extends Schema.TaggedError<FileChanged>()("FileChanged", {
-  path: Schema.String
-}) {
+export class FileChanged extends Error {
+  readonly _tag = "FileChanged"
+  readonly path: string
+
+  constructor({ path }: Pick<FileChanged, "path">) {
+    super()
+    this.path = path
+  }
+
   override get message(): string {
     return `'${this.path}' changed while it was read: make sure that nothing writes to it and try again`
   }
 }
 
 /** A tree, name or link that no NAR can hold, such as one nested more than 64 deep. */
-export class TreeUnfit extends Schema.TaggedError<TreeUnfit>()("TreeUnfit", {
-  path: Schema.String,
-  detail: Schema.String
-}) {
+export class TreeUnfit extends Error {
+  readonly _tag = "TreeUnfit"
+  readonly path: string
+  readonly detail: string
+
+  constructor({ path, detail }: Pick<TreeUnfit, "path" | "detail">) {
+    super()
+    this.path = path
+    this.detail = detail
+  }
+
   override get message(): string {
     return `'${this.path}' cannot be put into a store: ${this.detail}`
   }
@@ -65,15 +90,3 @@ export type SourceError = FileUnreadable | UnsupportedFile | FileChanged | TreeU
 
 export const isSourceError = (cause: unknown): cause is SourceError =>
   cause instanceof FileUnreadable || cause instanceof UnsupportedFile || cause instanceof FileChanged || cause instanceof TreeUnfit
-
-/** Runs synchronous code that reads sources; what it throws besides a `SourceError` or a NAR's limits is a bug and ends the fiber. */
-export const attemptSource = <A>(path: ByteString, run: () => A): Effect.Effect<A, SourceError> =>
-  Effect.suspend(() => {
-    try {
-      return Effect.succeed(run())
-    } catch (cause) {
-      if (isSourceError(cause)) return Effect.fail(cause)
-      if (cause instanceof NarError) return Effect.fail(new TreeUnfit({ path: toUnicode(path), detail: cause.message }))
-      return Effect.die(cause)
-    }
-  })
