@@ -50,6 +50,15 @@ export type EvaluationMode =
   /** The derivations: the value itself, or those found in its attributes and lists as `nix-build` finds them. */
   | { readonly kind: "derivations" }
 
+export interface EvaluationCachePlace {
+  /** An absolute folder of the host, the user's own. */
+  readonly folder: string
+  /** One text for the store and what answers besides it: results of another are not looked at. */
+  readonly world: string
+  /** The directory of the store, where that is a plain local one: then its database can tell what it has. */
+  readonly database: string | undefined
+}
+
 export interface EvaluationJob {
   readonly source: EvaluationSource
   /** Dotted attribute paths, in order; empty means the value itself (as one path ""). */
@@ -78,6 +87,8 @@ export interface EvaluationJob {
   readonly abortOnWarn?: boolean
   /** An absolute folder of the host in which syntax trees are kept from run to run (`SyntaxCache.ts`). Default: they are not kept. */
   readonly syntaxCache?: string | undefined
+  /** Where results are kept from run to run (`EvaluationCache.ts`); sessions keep none. Default: they are not kept. */
+  readonly evaluationCache?: EvaluationCachePlace | undefined
   /** `builtins.traceVerbose` prints. */
   readonly traceVerbose?: boolean
   /** How a failure is rendered: whole trace, ANSI colour. */
