@@ -4,7 +4,8 @@
 import * as Cause from "effect/Cause"
 import { DependencyFailed, RealiseFailed } from "../realise/RealiseError.ts"
 import { version } from "../telemetry/JsonProgress.ts"
-import { tell } from "./Output.ts"
+import { jsonLine, labelled } from "./ErrorLines.ts"
+import { closedStatus, tell } from "./StandardStreams.ts"
 import { usageStatus } from "./Usage.ts"
 
 export interface Told {
@@ -12,16 +13,8 @@ export interface Told {
   readonly exitCode: number
 }
 
-/** One line of JSON each; an evaluator that was asked to has written its own already. */
-const asJson = ({ lines, exitCode }: Told): Told => ({
-  lines: lines.map((line) => {
-    const text = line.replace(/^error: ?/, "")
-    return text.startsWith('{"level":"error",')
-      ? text
-      : JSON.stringify({ level: "error", kind: "failure", message: text, position: null, trace: [], suggestions: [], exitCode })
-  }),
-  exitCode
-})
+/** One line of JSON each. */
+const asJson = ({ lines, exitCode }: Told): Told => ({ lines: lines.map((line) => jsonLine(line, exitCode)), exitCode })
 
 /** What to print and how to end. `debug`: with stacks. `json`: as objects, one a line. Interruption alone has nothing to tell. */
 export const tellFailure = (cause: Cause.Cause<unknown>, debug: boolean, json = false): Told => {
@@ -54,7 +47,7 @@ const failureOf = (cause: Cause.Cause<unknown>, debug: boolean): Told => {
   const tag = tagOf(error)
   // The presenter has told what was wrong with the command line.
   if (tag === "ShowHelp") return { lines: [], exitCode: usageStatus }
-  if (tag === "OutputClosed") return { lines: [], exitCode: 141 }
+  if (tag === "OutputClosed") return { lines: [], exitCode: closedStatus }
   const lines = linesOf(error, new Set())
   if (tag === "UsageError") lines.push(`Try 'yix --help'.`)
   if (debug) lines.push(Cause.pretty(cause))
@@ -79,5 +72,5 @@ const linesOf = (error: unknown, told: Set<unknown>): Array<string> => {
   const roots = error instanceof DependencyFailed ? error.roots.flatMap((root) => linesOf(root, told)) : []
   const message = error instanceof Error ? error.message : String(error)
   // Where a trace comes first, nothing stands beside the label.
-  return [...roots, message.startsWith("\n") ? `error:${message}` : `error: ${message}`]
+  return [...roots, labelled(message)]
 }

@@ -2,13 +2,13 @@
  * What a command is to work on: derivations that an evaluation gives, or store paths that the user names.
  */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import { type ByteString, fromUnicode } from "../nix/Bytes.ts"
 import { isDerivationPath, isStorePath, type StorePath, storeDir } from "../nix/StorePath.ts"
 import { Evaluator } from "../realise/Evaluation.ts"
 import { Realiser, type Target } from "../realise/Realiser.ts"
 import { outputNames } from "../nix/Derivation.ts"
-import { type EvaluationInput, jobOf } from "./EvaluationFlags.ts"
+import { jobOf } from "./EvaluationFlags.ts"
+import type { EvaluationInput } from "./EvaluationInput.ts"
 import { UsageError } from "./Usage.ts"
 
 /** A thing to realise, with names for its links. */
@@ -30,10 +30,10 @@ export const parseStoreTarget = (text: string): Target | undefined => {
 
 /** What the flags name. An evaluation's derivations are known to the realiser afterwards. */
 export const installablesOf = Effect.fnUntraced(function* (input: EvaluationInput, options: { readonly readOnly: boolean }) {
-  if (Option.isSome(input.input) && Option.isNone(input.expr) && Option.isNone(input.file)) {
-    const target = parseStoreTarget(input.input.value)
+  if (input.input !== undefined && input.expr === undefined && input.file === undefined) {
+    const target = parseStoreTarget(input.input)
     if (target !== undefined) {
-      if (input.attrs.length > 0) return yield* new UsageError({ detail: `'${input.input.value}' is a store path: it has no attributes` })
+      if (input.attrs.length > 0) return yield* new UsageError({ detail: `'${input.input}' is a store path: it has no attributes` })
       return [{ target, drvPath: target._tag === "Derivation" ? target.drvPath : undefined }] satisfies ReadonlyArray<Installable>
     }
   }

@@ -12,7 +12,7 @@ import * as JsonProgress from "../telemetry/JsonProgress.ts"
 import { isShown, messageText } from "../telemetry/Messages.ts"
 import { type Event, EventSink } from "../wire/Events.ts"
 import { LogFormat, LogLevelFlag, Quiet, Verbose } from "./CommonFlags.ts"
-import { harmless, tell } from "./Output.ts"
+import { harmless, tell } from "./StandardStreams.ts"
 
 /** The least level of lines: `--log-level`, else as talkative as the rest. */
 const leastLevel = Effect.gen(function* () {

@@ -7,7 +7,7 @@ import * as JsonProgress from "../telemetry/JsonProgress.ts"
 import * as LiveProgress from "../telemetry/LiveProgress.ts"
 import * as PlainProgress from "../telemetry/PlainProgress.ts"
 import { LogFormat, Quiet, Verbose } from "./CommonFlags.ts"
-import { harmless, tell } from "./Output.ts"
+import { harmless, tell } from "./StandardStreams.ts"
 import { colorWanted, liveTerminal, runsForNobody, showsUnicode } from "./Terminal.ts"
 
 /** Runs `use` with its events shown. */

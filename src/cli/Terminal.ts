@@ -1,20 +1,13 @@
 /**
  * What standard error is and how it may be written to.
  */
-import { isatty } from "node:tty"
 import * as Effect from "effect/Effect"
 import type { Terminal, TerminalEvents } from "../telemetry/LiveProgress.ts"
 import { Color } from "./CommonFlags.ts"
-import { tellPart } from "./Output.ts"
+import { colorFor, isTerminal, tellPart } from "./StandardStreams.ts"
 
-/** Whether standard error shows colours: as `--color` says, else on a terminal that is not dumb, unless `NO_COLOR` is set. */
-export const colorWanted: Effect.Effect<boolean, never, typeof Color.Identifier> = Effect.map(Color, (choice) => {
-  if (choice !== "auto") return choice === "always"
-  const { NO_COLOR, FORCE_COLOR, TERM } = process.env
-  if ((NO_COLOR ?? "") !== "") return false
-  if ((FORCE_COLOR ?? "") !== "" && FORCE_COLOR !== "0") return true
-  return isatty(2) && TERM !== "dumb"
-})
+/** Whether standard error shows colours, as `--color` says. */
+export const colorWanted: Effect.Effect<boolean, never, typeof Color.Identifier> = Effect.map(Color, colorFor)
 
 /** Whether the locale says that the terminal shows UTF-8. */
 export const showsUnicode = (): boolean => {
@@ -27,7 +20,7 @@ export const runsForNobody = (): boolean => !["", "0", "false"].includes(process
 
 /** Standard error as a terminal on which the cursor can be moved; `undefined` where it is none. */
 export const liveTerminal = (): Terminal | undefined => {
-  if (!isatty(2) || process.env["TERM"] === "dumb") return undefined
+  if (!isTerminal(2) || process.env["TERM"] === "dumb") return undefined
   return {
     // Terminals that do not know their size say 0.
     size: () => ({ width: process.stderr.columns || 80, height: process.stderr.rows || 24 }),

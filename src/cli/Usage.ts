@@ -9,7 +9,8 @@ import * as CliConfig from "effect/cli/CliConfig"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Flag from "effect/cli/Flag"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
-import { printTextLine, tell } from "./Output.ts"
+import { printTextLine } from "./Output.ts"
+import { tell } from "./StandardStreams.ts"
 
 export const usageStatus = 2
 

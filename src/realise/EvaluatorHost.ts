@@ -13,11 +13,11 @@ import { answering, evaluating } from "./Announce.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
-import { Flag } from "./EvaluatorProtocol.ts"
+import { Flag, withoutLabel } from "./EvaluatorProtocol.ts"
 import type { EvaluatorSession, SessionReply, SessionRequest, SessionSettings, SessionView } from "./Session.ts"
 import { startThread, type Thread } from "./EvaluatorThread.ts"
 import type { OpenWorld, World } from "./Questions.ts"
-import { makeQuestions, withoutLabel } from "./Questions.ts"
+import { makeQuestions } from "./Questions.ts"
 
 /** Milliseconds that an interrupted evaluation may take to notice. */
 const patience = 300

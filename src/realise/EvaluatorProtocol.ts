@@ -4,10 +4,11 @@
  */
 import type { FarRequest, IoAnswer, NearRequest } from "../eval/IoRequest.ts"
 import type { Fetch } from "../fetch/Fetch.ts"
-import type { ByteString } from "../nix/Bytes.ts"
+import { type ByteString, toUnicode } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import type { FileTime } from "./FileTimes.ts"
+import type { AttributeReply, AttributeRequest, AttributeSettings } from "./jobs/AttributeJob.ts"
 import type { SessionReply, SessionRequest, SessionSettings, SessionView } from "./Session.ts"
 
 /** The kind of failure that means: no store has the path, but the host's own /nix/store may. */
@@ -42,6 +43,9 @@ export type ToEvaluator =
       readonly view: SessionView
       readonly timed: boolean
     }
+  /** The same for evaluations attribute by attribute. What was parsed is kept for the next run only when that is said: `Save`. */
+  | { readonly _tag: "Attribute"; readonly settings: AttributeSettings; readonly request: AttributeRequest; readonly timed: boolean }
+  | { readonly _tag: "Save" }
   | { readonly _tag: "Answer"; readonly id: number; readonly answer: IoAnswer }
 
 export type FromEvaluator =
@@ -54,5 +58,10 @@ export type FromEvaluator =
   | { readonly _tag: "Files"; readonly list: ReadonlyArray<FileTime> }
   | { readonly _tag: "Result"; readonly result: EvaluationResult }
   | { readonly _tag: "Reply"; readonly reply: SessionReply }
+  | { readonly _tag: "Attribute"; readonly reply: AttributeReply }
   | { readonly _tag: "Failed"; readonly rendered: ByteString; readonly exitCode: number; readonly unusable: boolean }
   | { readonly _tag: "Interrupted" }
+
+/** A rendered error without its leading `error:`, which whoever shows it puts there. */
+export const withoutLabel = (rendered: ByteString): string =>
+  toUnicode(rendered).replace(/^((?:\x1b\[[0-9;]*m)*)error:((?:\x1b\[[0-9;]*m)*) ?/, "")

@@ -28,7 +28,7 @@ import { toIoFailure } from "./RealiseError.ts"
 import { hashStored, readStore } from "./StoreFiles.ts"
 
 /** The messages that end an evaluation. */
-type Ending = Extract<FromEvaluator, { readonly _tag: "Result" | "Reply" | "Failed" | "Interrupted" }>
+type Ending = Extract<FromEvaluator, { readonly _tag: "Result" | "Reply" | "Attribute" | "Failed" | "Interrupted" }>
 
 /** What answers need. */
 export type World = Realiser | BlobService | DirectoryService | PathInfoService
@@ -176,7 +176,3 @@ const lineEvent = (line: ByteString): Event => ({
   level: line.startsWith("trace:") ? "trace" : "warning",
   text: toUnicode(line)
 })
-
-/** A rendered error without its leading `error:`, which whoever shows it puts there. */
-export const withoutLabel = (rendered: ByteString): string =>
-  toUnicode(rendered).replace(/^((?:\x1b\[[0-9;]*m)*)error:((?:\x1b\[[0-9;]*m)*) ?/, "")

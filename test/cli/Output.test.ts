@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { splitNixPath } from "../../src/cli/EvaluationFlags.ts"
-import { harmless } from "../../src/cli/Output.ts"
+import { splitNixPath } from "../../src/cli/EvaluationInput.ts"
+import { harmless } from "../../src/cli/StandardStreams.ts"
 
 describe("text from outside", () => {
   it("keeps its colours where they are wanted and loses all else that a terminal obeys", () => {

@@ -67,8 +67,8 @@ const show = Command.make(
   "show",
   { ...evaluationFlags, recursive: Switch("recursive").pipe(Flag.withAlias("R"), Flag.withDescription("Show all that they need, too")) },
   Effect.fn("yix derivation show")(function* (input) {
-    const file = Option.filter(input.input, (text) => text.endsWith(".drv") && parseStoreTarget(text) === undefined)
-    if (Option.isSome(file)) return yield* showFile(file.value)
+    const file = input.input
+    if (file?.endsWith(".drv") === true && parseStoreTarget(file) === undefined) return yield* showFile(file)
     const options = yield* realiseOptionsOf(defaultRealiseInput(), false)
     const shown = yield* withEvaluator(
       Effect.gen(function* () {

@@ -8,10 +8,10 @@ import { Evaluator } from "../../realise/Evaluation.ts"
 import { RealiseOptions } from "../../realise/Realiser.ts"
 import { substituterFlags, substitutersOf, withSubstituters, withTrust } from "../Caches.ts"
 import { Switch } from "../CommonFlags.ts"
-import { evaluationFlags, jobOf } from "../EvaluationFlags.ts"
-import { print, printLine } from "../Output.ts"
+import { evaluationFlags, jobOf, printModeFrom } from "../EvaluationFlags.ts"
+import { printedText } from "../EvaluationInput.ts"
+import { print } from "../Output.ts"
 import { defaultRealiseInput, realiseOptionsOf } from "../RealiseFlags.ts"
-import { UsageError } from "../Usage.ts"
 import { withEvaluator, withEvaluatorAlone } from "../World.ts"
 
 const flags = {
@@ -29,15 +29,8 @@ export const evalCommand = Command.make(
   "eval",
   flags,
   Effect.fn("yix eval")(function* (input) {
-    if (Number(input.json) + Number(input.raw) + Number(input.xml) > 1) {
-      return yield* new UsageError({ detail: "only one of --json, --raw and --xml can be given" })
-    }
-    const format = input.json ? "json" : input.raw ? "raw" : input.xml ? "xml" : "nix"
-    const job = yield* jobOf(
-      input,
-      { kind: "print", strict: input.strict, format, location: !input.noLocation },
-      { readOnly: input.readOnly }
-    )
+    const mode = yield* printModeFrom(input)
+    const job = yield* jobOf(input, mode, { readOnly: input.readOnly })
     const options = yield* realiseOptionsOf(defaultRealiseInput(), false)
     const run = Effect.flatMap(Evaluator, (evaluator) => evaluator.run(job))
     // What caches give goes into the store, which is otherwise opened only when an evaluation needs it.
@@ -47,6 +40,6 @@ export const evalCommand = Command.make(
         : withEvaluator(withSubstituters(input, run), options)
     const result = yield* Effect.provideService(evaluated, RealiseOptions, options)
     if (result._tag !== "Values") return
-    for (const text of result.texts) yield* format === "raw" || format === "xml" ? print(text) : printLine(text)
+    for (const text of result.texts) yield* print(printedText(text, mode))
   })
 ).pipe(Command.withDescription("Evaluate an expression and print its value"))

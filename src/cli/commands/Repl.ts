@@ -7,12 +7,13 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { fromUnicode, toUnicode } from "../../nix/Bytes.ts"
-import { Evaluator, type EvaluationSource } from "../../realise/Evaluation.ts"
+import { Evaluator } from "../../realise/Evaluation.ts"
 import type { RealiseOptions } from "../../realise/Realiser.ts"
 import type { EvaluatorSession, SessionSettings } from "../../realise/Session.ts"
 import { substituterFlags, type SubstituterInput, substitutersOf, withSubstituters, withTrust } from "../Caches.ts"
 import { Debug, LogFormat, Quiet } from "../CommonFlags.ts"
-import { evaluationFlags, fileSource, settingsOf } from "../EvaluationFlags.ts"
+import { evaluationFlags, settingsOf } from "../EvaluationFlags.ts"
+import { expressionSource, fileSource } from "../EvaluationInput.ts"
 import { OutputClosed } from "../Output.ts"
 import { realiseFlags, realiseOptionsOf } from "../RealiseFlags.ts"
 import { colorWanted } from "../Terminal.ts"
@@ -43,12 +44,6 @@ const flags = {
     Flag.withDescription("Make the attributes of this expression's set variables before the first input; may be repeated")
   )
 } as const
-
-const expressionSource = (text: string): EvaluationSource => ({
-  _tag: "Expression",
-  text: fromUnicode(text),
-  directory: fromUnicode(process.cwd())
-})
 
 /** Completion candidates of a session; none where it cannot tell. */
 const namesOf =

@@ -112,7 +112,7 @@ export const runCommand = Command.make(
   flags,
   Effect.fn("yix run")(function* (input) {
     const options = yield* realiseOptionsOf(input, false)
-    const below = Option.isSome(input.input) ? belowStore(input.input.value) : undefined
+    const below = input.input === undefined ? undefined : belowStore(input.input)
     const plan = yield* withEvaluator(
       withSubstituters(
         input,

@@ -10,11 +10,11 @@ import type { StorePath } from "../../nix/StorePath.ts"
 import { type EvaluationSource, Evaluator } from "../../realise/Evaluation.ts"
 import type { Target } from "../../realise/Realiser.ts"
 import { PathInfoService } from "../../store/PathInfoService.ts"
-import { absoluteFlake, fileSource } from "../EvaluationFlags.ts"
+import { absoluteFlake, type EvaluationSettings, expressionSource, fileSource } from "../EvaluationInput.ts"
 import { parseStoreTarget } from "../Installables.ts"
 import { CompatError, NotThere } from "./Common.ts"
 import type { CommandLine, FlagTable } from "./Flags.ts"
-import { type EvaluationSettings, expressionSource, standardSource } from "./Sources.ts"
+import { standardSource } from "./Sources.ts"
 
 export const installableTable = {
   file: ["--file -f", "FILE", "The words are attributes of the value of this file; - is standard input"],

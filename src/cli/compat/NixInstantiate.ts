@@ -10,7 +10,9 @@ import { render } from "../../lang/Diagnostics.ts"
 import type { Origin } from "../../lang/Syntax.ts"
 import { fromBytes, fromUnicode, toUnicode } from "../../nix/Bytes.ts"
 import { type EvaluationMode, type EvaluationSource, Evaluator } from "../../realise/Evaluation.ts"
+import { withoutLabel } from "../../realise/EvaluatorProtocol.ts"
 import { Realiser } from "../../realise/Realiser.ts"
+import { expressionSource, printedText } from "../EvaluationInput.ts"
 import { makeLink } from "../OutLink.ts"
 import { print, printLine } from "../Output.ts"
 import { colorWanted } from "../Terminal.ts"
@@ -19,7 +21,7 @@ import { withCaches } from "./Caches.ts"
 import { answered, type CommonKey, CompatError, NotThere, parseProgram, realiseOptionsIn, settingsIn, withCommon } from "./Common.ts"
 import { BadUsage, type CommandLine, type FlagTable } from "./Flags.ts"
 import type { Settings } from "./Settings.ts"
-import { attributeTable, evaluationSettings, evaluationTable, expressionSource, sourcesOf } from "./Sources.ts"
+import { attributeTable, evaluationSettings, evaluationTable, sourcesOf } from "./Sources.ts"
 
 export const instantiateTable = {
   ...evaluationTable,
@@ -68,9 +70,7 @@ const textOf = Effect.fnUntraced(function* (source: EvaluationSource, stdin: boo
 })
 
 const parseAll = Effect.fnUntraced(function* (line: Line, settings: Settings, sources: ReadonlyArray<EvaluationSource>) {
-  const [{ parseAndPrint }, { withoutLabel }] = yield* Effect.promise(() =>
-    Promise.all([import("./Parse.ts"), import("../../realise/Questions.ts")])
-  )
+  const { parseAndPrint } = yield* Effect.promise(() => import("./Parse.ts"))
   const home = fromUnicode(process.env["HOME"] ?? os.homedir())
   const colour = yield* colorWanted
   const pipeOperators = settings.list("experimental-features").includes("pipe-operators")
@@ -100,7 +100,7 @@ const evaluateAll = Effect.fnUntraced(function* (line: Line, settings: Settings,
   const evaluateEach = Effect.flatMap(Evaluator, (evaluator) =>
     Effect.forEach(sources, (source) =>
       Effect.flatMap(evaluator.run({ ...job, source, attrPaths, mode, readOnly }), (result) =>
-        Effect.forEach(result._tag === "Values" ? result.texts : [], mode.format === "raw" || mode.format === "xml" ? print : printLine)
+        Effect.forEach(result._tag === "Values" ? result.texts : [], (text) => print(printedText(text, mode)))
       )
     )
   )

@@ -8,7 +8,7 @@ import { Realiser, type Target } from "../../realise/Realiser.ts"
 import { Substituters } from "../../realise/Substituters.ts"
 import { offerOf } from "../../store/Offer.ts"
 import { PathInfoService } from "../../store/PathInfoService.ts"
-import { tell } from "../Output.ts"
+import { tell } from "../StandardStreams.ts"
 
 export interface Plan {
   /** What others need comes first. */

@@ -3,15 +3,14 @@
  */
 import * as fs from "node:fs"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import { alwaysOn, knownFeatures } from "../../eval/FeatureNames.ts"
 import { closestNames } from "../../lang/Suggestions.ts"
 import type { Severity } from "../../lang/Lints.ts"
-import { fromBytes, fromUnicode } from "../../nix/Bytes.ts"
-import type { EvaluationJob, EvaluationSource } from "../../realise/Evaluation.ts"
+import { fromBytes } from "../../nix/Bytes.ts"
 import { pairSeparator } from "../Argv.ts"
-import { fileSource, settingsOf, splitNixPath } from "../EvaluationFlags.ts"
-import { tell } from "../Output.ts"
+import { settingsOf } from "../EvaluationFlags.ts"
+import { defaultCallDepth, expressionSource, fileSource, splitNixPath, textSource } from "../EvaluationInput.ts"
+import { tell } from "../StandardStreams.ts"
 import { readStandardInput } from "../StandardInput.ts"
 import { CompatError, NotThere } from "./Common.ts"
 import type { CommandLine, FlagTable } from "./Flags.ts"
@@ -33,8 +32,6 @@ export const attributeTable = {
 } as const satisfies FlagTable
 
 export type EvaluationKey = keyof typeof evaluationTable
-
-export const here = () => fromUnicode(process.cwd())
 
 const severities: ReadonlyArray<string> = ["ignore", "warn", "fatal"]
 
@@ -76,10 +73,10 @@ export const evaluationSettings = Effect.fnUntraced(function* (line: CommandLine
     include: [...line.each("include"), ...(process.env["NIX_PATH"] === undefined ? splitNixPath(settings.list("nix-path").join(":")) : [])],
     pure: !line.has("impure") && settings.bool("pure-eval", false),
     restrict: settings.bool("restrict-eval", false),
-    allowedUris: Option.fromUndefinedOr(settings.text("allowed-uris")),
+    allowedUris: settings.text("allowed-uris"),
     noImportFromDerivation: !settings.bool("allow-import-from-derivation", true),
-    system: Option.fromUndefinedOr(settings.text("eval-system") || settings.text("system")),
-    maxCallDepth: depth === undefined ? 10_000 : Number(depth),
+    system: settings.text("eval-system") || settings.text("system") || undefined,
+    maxCallDepth: depth === undefined ? defaultCallDepth : Number(depth),
     features: features.filter((feature) => known.includes(feature)),
     traceVerbose: settings.bool("trace-verbose", false),
     abortOnWarn: settings.bool("abort-on-warn", false),
@@ -91,16 +88,8 @@ export const evaluationSettings = Effect.fnUntraced(function* (line: CommandLine
   })
 })
 
-export type EvaluationSettings = Omit<EvaluationJob, "source" | "attrPaths" | "mode" | "readOnly">
-
-export const expressionSource = (text: string): EvaluationSource => ({ _tag: "Expression", text: fromUnicode(text), directory: here() })
-
 /** Standard input as an expression. */
-export const standardSource = Effect.map(readStandardInput(), (bytes): EvaluationSource => ({
-  _tag: "Expression",
-  text: fromBytes(bytes),
-  directory: here()
-}))
+export const standardSource = Effect.map(readStandardInput(), (bytes) => textSource(fromBytes(bytes)))
 
 /** The source of each word: files, with `expressions` the words themselves, `-` for standard input. No words at all: `./default.nix`. */
 export const sourcesOf = (words: ReadonlyArray<string>, expressions: boolean) =>
