@@ -124,6 +124,11 @@ export abstract class EvaluationHost implements IoHost {
   /** Another evaluation begins, of a session: the outside may have changed. */
   forget(): void {
     this.#answers.clear()
+    this.abandon()
+  }
+
+  /** Another part of an evaluation begins: nobody waits any more for what is pending. */
+  abandon(): void {
     this.#pending.clear()
     this.#keys.clear()
     this.#hashing.clear()

@@ -30,6 +30,7 @@ import { noLints } from "../lang/Lints.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import type { EvaluatedDerivation, EvaluationJob, EvaluationResult, EvaluationSource } from "./Evaluation.ts"
+import type { AttributeReply } from "./jobs/AttributeJob.ts"
 import type { SessionReply } from "./Session.ts"
 
 /** `prefix=path` or a path; URLs keep their `=`. */
@@ -93,24 +94,30 @@ const text = (set: AttributeSet, name: SymbolId): ByteString | undefined => {
   return typeof v === "string" || v instanceof ContextString ? textOf(v) : undefined
 }
 
-/** A derivation's set as data. */
-export const evaluatedDerivation = (machine: Machine, found: FoundDerivation): EvaluatedDerivation => {
-  const { set, attr } = found
-  const drvPath = text(set, Names.drvPath)
+/** What a derivation's set gives once it is instantiated. */
+export const instantiated = (machine: Machine, set: AttributeSet) => {
+  const drvPath = text(set, Names.drvPath) as StorePath | undefined
   if (drvPath === undefined) {
     throw new NixError("missing-attribute", "attribute 'drvPath' missing: the expression does not evaluate to a derivation")
   }
   const name = text(set, Names.name) ?? ""
   const names = set.has(Names.outputs) ? textList(set.get(Names.outputs)) : ["out"]
-  const { derivation } = machine.derivations.get(drvPath as StorePath)
+  const { derivation } = machine.derivations.get(drvPath)
   const outputs = names.map((output) => {
     const path = derivation.outputs.get(output)?.path
     return { name: output, path: path === undefined || path === "" ? undefined : path }
   })
-  const outputName = text(set, Names.outputName) ?? names[0] ?? "out"
+  return { name, drvPath, derivation, outputs }
+}
+
+/** A derivation's set as data. */
+export const evaluatedDerivation = (machine: Machine, found: FoundDerivation): EvaluatedDerivation => {
+  const { set, attr } = found
+  const { name, drvPath, outputs } = instantiated(machine, set)
+  const outputName = text(set, Names.outputName) ?? outputs[0]?.name ?? "out"
   const specified = set.get(symbol("outputSpecified"))
   const wanted = specified !== undefined && force(specified) === true ? [] : installed(set)
-  return { attr, name, drvPath: drvPath as StorePath, outputs, outputName, outputsToInstall: wanted.length > 0 ? wanted : [outputName] }
+  return { attr, name, drvPath, outputs, outputName, outputsToInstall: wanted.length > 0 ? wanted : [outputName] }
 }
 
 const installed = (set: AttributeSet): Array<ByteString> => {
@@ -122,10 +129,11 @@ const installed = (set: AttributeSet): Array<ByteString> => {
   return v instanceof AttributeSet && install !== undefined ? textList(v.get(install)) : []
 }
 
-/** What a job or a request of a session gives, or the text of its failure. */
+/** What a job, a request of a session or an attribute gives, or the text of its failure. */
 export type RunResult =
   | { readonly _tag: "Reply"; readonly reply: SessionReply; readonly derivations: ReadonlyArray<readonly [StorePath, ByteString]> }
   | { readonly _tag: "Result"; readonly result: EvaluationResult; readonly derivations: ReadonlyArray<readonly [StorePath, ByteString]> }
+  | { readonly _tag: "Attribute"; readonly reply: AttributeReply; readonly derivations: ReadonlyArray<readonly [StorePath, ByteString]> }
   | { readonly _tag: "Failed"; readonly rendered: ByteString; readonly exitCode: number; readonly unusable: boolean }
   | { readonly _tag: "Interrupted" }
 
@@ -146,6 +154,22 @@ export const machineFor = (job: Omit<EvaluationJob, "source" | "attrPaths" | "mo
     allowImportFromDerivation: job.allowImportFromDerivation,
     readOnly: job.readOnly
   })
+
+/** A failure as the job wants it told. */
+export const failureOf = (
+  machine: Machine,
+  error: NixError,
+  { errorFormat, color, showTrace }: Pick<EvaluationJob, "errorFormat" | "color" | "showTrace">
+): RunResult => {
+  const diagnostic = reportError(machine, error)
+  const exitCode = error.exitCode ?? 1
+  return {
+    _tag: "Failed",
+    rendered: errorFormat === "json" ? diagnosticJson(diagnostic, error.kind, exitCode) : render(diagnostic, { colour: color, showTrace }),
+    exitCode,
+    unusable: error.kind === "stack-overflow"
+  }
+}
 
 /** A job over a host. `step` runs it as far as it goes: `undefined` means suspended (hosts that cannot block), to be called again after an answer. */
 export const prepare = (job: EvaluationJob, host: IoHost): { readonly step: () => RunResult | undefined } => {
@@ -183,20 +207,8 @@ export const prepare = (job: EvaluationJob, host: IoHost): { readonly step: () =
           return undefined
         case "Interrupted":
           return { _tag: "Interrupted" }
-        case "Failed": {
-          const diagnostic = reportError(machine, outcome.error)
-          const exitCode = outcome.error.exitCode ?? 1
-          const rendered =
-            job.errorFormat === "json"
-              ? diagnosticJson(diagnostic, outcome.error.kind, exitCode)
-              : render(diagnostic, { colour: job.color, showTrace: job.showTrace })
-          return {
-            _tag: "Failed",
-            rendered,
-            exitCode,
-            unusable: outcome.error.kind === "stack-overflow"
-          }
-        }
+        case "Failed":
+          return failureOf(machine, outcome.error, job)
         case "Done": {
           const result = outcome.value
           const derivations = result._tag === "Derivations" ? machine.derivations.untold(result.derivations.map((d) => d.drvPath)) : []

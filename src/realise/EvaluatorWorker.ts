@@ -10,6 +10,7 @@ import { prepare } from "./EvaluationRun.ts"
 import type { RunResult } from "./EvaluationRun.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
+import type { AttributeRun } from "./jobs/AttributeRun.ts"
 import type { SessionRun } from "./SessionRun.ts"
 import { SyntaxCache } from "./SyntaxCache.ts"
 import { WorkerHost } from "./WorkerHost.ts"
@@ -48,6 +49,33 @@ const ask = async (message: ToEvaluator & { readonly _tag: "Session" }) => {
   return { host: session.host, step: session.run.ask(message.request, message.view).step }
 }
 
+/** The root whose attributes this thread is for. */
+let attributes: { readonly host: WorkerHost; readonly run: AttributeRun } | undefined
+
+const askAttribute = async (message: ToEvaluator & { readonly _tag: "Attribute" }) => {
+  if (attributes === undefined) {
+    const { openAttributes } = await import("./jobs/AttributeRun.ts")
+    const { settings, timed } = message
+    const hash = settings.readOnly ? hashPath : undefined
+    const host = new WorkerHost(port, flags, settings, { hash, timed, syntax: openSyntax(settings) })
+    attributes = { host, run: openAttributes(settings, host) }
+  }
+  return { host: attributes.host, step: attributes.run.ask(message.request).step }
+}
+
+type Task = ToEvaluator & { readonly _tag: "Run" | "Session" | "Attribute" }
+
+const begin = (message: Task) => {
+  switch (message._tag) {
+    case "Run":
+      return run(message)
+    case "Session":
+      return ask(message)
+    case "Attribute":
+      return askAttribute(message)
+  }
+}
+
 /** Keeps what was parsed, now that nobody waits for the result. */
 const save = (): void => {
   syntax?.save()
@@ -55,10 +83,10 @@ const save = (): void => {
   Atomics.notify(flags, Flag.Saving)
 }
 
-const evaluate = async (message: ToEvaluator & { readonly _tag: "Run" | "Session" }): Promise<void> => {
+const evaluate = async (message: Task): Promise<void> => {
   let result: RunResult | undefined
   try {
-    const { host, step } = await (message._tag === "Run" ? run(message) : ask(message))
+    const { host, step } = await begin(message)
     result = step()
     host.tellFiles()
     if (syntax?.unsaved === true) Atomics.store(flags, Flag.Saving, 1)
@@ -76,15 +104,16 @@ const evaluate = async (message: ToEvaluator & { readonly _tag: "Run" | "Session
     })
     return
   }
-  if (result._tag === "Result" || result._tag === "Reply") {
-    if (result.derivations.length > 0) post({ _tag: "Derivations", list: result.derivations })
-    post(result._tag === "Result" ? { _tag: "Result", result: result.result } : { _tag: "Reply", reply: result.reply })
-  } else post(result)
+  if (result._tag === "Failed" || result._tag === "Interrupted") return post(result)
+  const { derivations, ...end } = result
+  if (derivations.length > 0) post({ _tag: "Derivations", list: derivations })
+  post(end)
 }
 
-const serve = async (message: ToEvaluator & { readonly _tag: "Run" | "Session" }): Promise<void> => {
+const serve = async (message: Task): Promise<void> => {
   await evaluate(message)
-  save()
+  // One attribute is soon followed by the next.
+  if (message._tag !== "Attribute") save()
 }
 
 // Messages are taken by hand: while a job runs, `WorkerHost` takes the answers off the same port. One that came after the end of its job is nobody's.
@@ -92,6 +121,8 @@ parentPort?.on("message", () => {
   for (;;) {
     const received = receiveMessageOnPort(port) as { readonly message: ToEvaluator } | undefined
     if (received === undefined) return
-    if (received.message._tag !== "Answer") return void serve(received.message)
+    const { message } = received
+    if (message._tag === "Save") save()
+    else if (message._tag !== "Answer") return void serve(message)
   }
 })
