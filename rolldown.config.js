@@ -22,7 +22,7 @@ const build = [
  * load stays in pieces of its own.
  */
 const together = [
-  { name: "start", roots: ["package.json", "src/realise/EvaluatorThread.ts"] },
+  { name: "start", roots: ["package.json", "src/realise/EvaluatorThread.ts", "src/cli/quick/Words.ts", "src/cli/quick/Waiting.ts"] },
   // What both threads load.
   { name: "common", roots: evaluator, and: [...program, ...build] },
   { name: "evaluator", roots: evaluator },
@@ -63,7 +63,11 @@ const groups = together.map(({ name, roots, and }, i) => {
 })
 
 export default defineConfig({
-  input: { yix: "src/cli/main.ts", EvaluatorBoot: "src/realise/EvaluatorBoot.ts" },
+  input: {
+    yix: "src/cli/main.ts",
+    EvaluatorBoot: "src/realise/EvaluatorBoot.ts",
+    EvaluatorProcess: "src/realise/jobs/EvaluatorProcess.ts"
+  },
   platform: "node",
   // Found at run time where they are installed (design §7b): never part of the bundle.
   external: [/^@napi-rs\//, /^@effect\/opentelemetry/, /^@opentelemetry\//],

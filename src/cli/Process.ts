@@ -8,34 +8,29 @@ import * as net from "node:net"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { reportFailure, type TellingOptions } from "./Failure.ts"
-import { giveInterrupt } from "./Interrupts.ts"
-
-const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
-
-/** A terminal and a launcher may both deliver one Ctrl-C: within this many milliseconds it is the same one. */
-const sameSignal = 500
+import { type EndingSignal, giveInterrupt, onSignals, sameSignal, signalStatuses } from "./Interrupts.ts"
 
 /** Runs the program and ends the process with its status. */
 export const runToExit = (program: Effect.Effect<void, unknown>, options: TellingOptions): void => {
-  let received: keyof typeof statuses | undefined
+  let received: EndingSignal | undefined
   let receivedAt = 0
   const fiber = Effect.runFork(program)
-  const onSignal = (signal: keyof typeof statuses) => {
+  const onSignal = (signal: EndingSignal) => {
     if (signal === "SIGINT" && giveInterrupt()) return
     if (received === undefined) {
       received = signal
       receivedAt = Date.now()
       fiber.interruptUnsafe()
-    } else if (Date.now() - receivedAt > sameSignal) process.exit(statuses[signal])
+    } else if (Date.now() - receivedAt > sameSignal) process.exit(signalStatuses[signal])
   }
-  for (const signal of Object.keys(statuses) as Array<keyof typeof statuses>) process.on(signal, onSignal)
+  onSignals(onSignal)
   watchParent(() => onSignal("SIGTERM"))
   // Keeps the process until the fiber ends, whatever it waits for.
   const alive = setInterval(() => {}, 0x7fffffff)
   fiber.addObserver((exit) => {
     clearInterval(alive)
-    if (Exit.isSuccess(exit)) process.exit(received === undefined ? 0 : statuses[received])
-    if (received !== undefined) process.exit(statuses[received])
+    if (Exit.isSuccess(exit)) process.exit(received === undefined ? 0 : signalStatuses[received])
+    if (received !== undefined) process.exit(signalStatuses[received])
     process.exit(reportFailure(exit.cause, options))
   })
 }

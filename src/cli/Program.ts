@@ -46,8 +46,8 @@ const load = async (argv: ReadonlyArray<string>): Promise<ReadonlyArray<AnyComma
   return Promise.all((asked.length > 0 ? asked : commands).map(([, load]) => load()))
 }
 
-/** Runs the command line given, without program and script, and ends the process. */
-export const main = async (words: ReadonlyArray<string>): Promise<void> => {
+/** Runs the command line given, without program and script, and ends the process. `taking`: called when the process is its own from now on. */
+export const main = async (words: ReadonlyArray<string>, taking: () => void = () => {}): Promise<void> => {
   const { own, program } = splitArguments(words)
   const argv = rewrite(own)
   const yix = Command.make("yix").pipe(
@@ -56,6 +56,7 @@ export const main = async (words: ReadonlyArray<string>): Promise<void> => {
     Command.provide(tracingLayer(nameIn(argv) !== "config")),
     Command.withGlobalFlags(commonFlags)
   )
+  taking()
   runToExit(
     Command.runWith(yix, { version: manifest.version })(argv).pipe(
       Effect.provideService(ProgramArguments, program),

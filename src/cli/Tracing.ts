@@ -1,30 +1,20 @@
 /**
  * Traces of a command, as the common flags, the environment and the composition say. A command without traces loads nothing for them.
  */
-import * as fs from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { configMayTrace } from "../config/ConfigFile.ts"
 import { settingsOf } from "../telemetry/TraceSettings.ts"
 import { EventSink } from "../wire/Events.ts"
 import { Otlp, Quiet, TraceOut } from "./CommonFlags.ts"
 import { foundConfig, stateDirectory } from "./Configuration.ts"
 import { logLayer } from "./Logs.ts"
 
-/** Whether the file may have tracers. Most have none, and are not read further before a command needs them. */
-const mayTrace = (file: string): boolean => {
-  try {
-    return fs.readFileSync(file, "utf8").includes("tracers")
-  } catch {
-    // Whoever needs the file tells what is wrong with it.
-    return false
-  }
-}
-
 /** The tracer of the composition, if it has one. */
 const composedTracer = Effect.gen(function* () {
   const found = yield* foundConfig
-  if (found === undefined || !mayTrace(found.file)) return undefined
+  if (found === undefined || !configMayTrace(found)) return undefined
   const [{ load }, { layersOf }] = yield* Effect.promise(() =>
     Promise.all([import("../config/LoadConfig.ts"), import("../config/CompositionLayers.ts")])
   )

@@ -1,10 +1,12 @@
 /**
- * Where `yix` begins. Short, since it is run before the rest is loaded: the evaluator's thread starts at once where one will be needed, and scripts that only ask for
- * the version need not wait for the rest.
+ * Where `yix` begins. Short, since it is run before the rest is loaded: an evaluation that the words ask for plainly begins at once, and where its value is all that is
+ * wanted, nothing more is loaded (`quick/`); scripts that only ask for the version need not wait for the rest either.
  */
 import { writeSync } from "node:fs"
 import manifest from "../../package.json" with { type: "json" }
-import { startEarly } from "../realise/EvaluatorThread.ts"
+import { startAhead, startEarly } from "../realise/EvaluatorThread.ts"
+import { wait } from "./quick/Waiting.ts"
+import { begun } from "./quick/Words.ts"
 
 const words = process.argv.slice(2)
 const evaluating: ReadonlySet<string | undefined> = new Set(["eval", "build", "instantiate", "repl"])
@@ -18,9 +20,24 @@ const evaluates = (): boolean => {
   return program === "nix-build" || (program === "nix-instantiate" && !rest.includes("--parse"))
 }
 
-if (words.length === 1 && words[0] === "--version") writeSync(1, `yix ${manifest.version}\n`)
-else {
-  if (evaluates()) startEarly()
+/** The rest of the program. */
+const loadRest = async () => {
   const { main } = await import("./Program.ts")
-  await main(words)
+  return (taking?: () => void) => main(words, taking)
 }
+
+const start = async (): Promise<void> => {
+  const evaluation = begun(words)
+  if (evaluation === undefined) {
+    if (evaluates()) startEarly()
+  } else {
+    const thread = startAhead(evaluation.job)
+    if (evaluation.alone !== undefined) return wait(thread, evaluation.alone, !evaluation.job.readOnly, loadRest)
+  }
+  await (
+    await loadRest()
+  )()
+}
+
+if (words.length === 1 && words[0] === "--version") writeSync(1, `yix ${manifest.version}\n`)
+else await start()

@@ -26,3 +26,14 @@ export const findConfig = (
   const file = [path.join(directory, "yix", "yix.toml"), system].find((file) => fs.existsSync(file))
   return file === undefined ? undefined : { file, origin: "the configuration directory" }
 }
+
+/** Whether the configuration may have tracers. Most have none, and are not read further before a command needs them. */
+export const configMayTrace = (found: FoundConfig | undefined): boolean => {
+  if (found === undefined) return false
+  try {
+    return fs.readFileSync(found.file, "utf8").includes("tracers")
+  } catch {
+    // Whoever needs the file tells what is wrong with it.
+    return false
+  }
+}

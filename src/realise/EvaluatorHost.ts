@@ -4,6 +4,7 @@
  * The thread starts with the layer, so that it boots while the stores open, and serves one job after another; one that overflowed its stack or had
  * to be stopped is thrown away. Interrupting a job sets the interrupt flag, and ends the thread where it does not react.
  */
+import { isDeepStrictEqual } from "node:util"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
@@ -13,7 +14,7 @@ import { answering, evaluating } from "./Announce.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
-import { Flag, withoutLabel } from "./EvaluatorProtocol.ts"
+import { endedText, withoutLabel } from "./EvaluatorProtocol.ts"
 import type { EvaluatorSession, SessionReply, SessionRequest, SessionSettings, SessionView } from "./Session.ts"
 import { startThread, type Thread } from "./EvaluatorThread.ts"
 import type { OpenWorld, World } from "./Questions.ts"
@@ -25,60 +26,33 @@ const patience = 300
 /** The same in a session, where ending the thread costs all that was bound. */
 const sessionPatience = 10_000
 
-const signal = (thread: Thread): void => {
-  Atomics.add(thread.flags, Flag.Signal, 1)
-  Atomics.notify(thread.flags, Flag.Signal)
-}
-
-type Task = { readonly _tag: "Run"; readonly job: EvaluationJob } | Omit<ToEvaluator & { readonly _tag: "Session" }, "timed">
+type Task = Extract<ToEvaluator, { readonly _tag: "Run" | "Session" }>
 
 type TaskEnd = { readonly _tag: "Result"; readonly result: EvaluationResult } | { readonly _tag: "Reply"; readonly reply: SessionReply }
 
-/** Milliseconds that the end of a program waits for a thread to write what the next run may use. */
-const savingPatience = 3000
-
 /** Ends a thread that has nothing more to do. */
 const retire = async (thread: Thread): Promise<void> => {
-  await Atomics.waitAsync(thread.flags, Flag.Saving, 1, savingPatience).value
-  await thread.worker.terminate()
+  await thread.saved()
+  await thread.terminate()
 }
 
 /**
- * Runs one job or one request of a session on a thread. `broken` is called when the thread cannot be used again. Interrupted, the task may take `patience`
- * milliseconds to notice.
+ * Runs one job or one request of a session on a thread; one that it has begun already goes on. `broken` is called when the thread cannot be used again. Interrupted,
+ * the task may take `patience` milliseconds to notice.
  */
 const runTask = Effect.fnUntraced(function* (thread: Thread, task: Task, world: OpenWorld, patience: number, broken: () => void) {
   const sink = yield* EventSink
   const context = yield* Effect.context<never>()
-  const timed = yield* isTraced
-  const questions = makeQuestions(context, world, sink, (id, reply) => {
-    const message: ToEvaluator = { _tag: "Answer", id, answer: reply }
-    thread.port.postMessage(message)
-    signal(thread)
-  })
+  const questions = makeQuestions(context, world, sink, (id, answer) => thread.answer({ _tag: "Answer", id, answer }))
 
   const evaluate = Effect.callback<TaskEnd, EvaluationFailed>((resume) => {
     const done = (effect: Effect.Effect<TaskEnd, EvaluationFailed>): void => {
-      thread.port.removeAllListeners("message")
-      thread.worker.removeAllListeners("error")
-      thread.worker.removeAllListeners("exit")
+      thread.listen(undefined)
       resume(effect)
     }
     const fail = (rendered: string, exitCode: number): void => done(Effect.fail(new EvaluationFailed({ rendered, exitCode })))
-    const crashed = (reason: string): void => {
-      broken()
-      fail(`the evaluator's thread ended: ${reason}`, 1)
-    }
-    thread.worker.once("error", (error: Error & { code?: string }) =>
-      crashed(
-        error.code === "ERR_WORKER_OUT_OF_MEMORY"
-          ? "out of memory; give it more with NODE_OPTIONS=--max-old-space-size=8192 (MiB)"
-          : error.message
-      )
-    )
-    thread.worker.once("exit", (code) => crashed(`exit code ${code}`))
-    thread.port.on("message", (received: FromEvaluator) => {
-      const message = questions.take(received)
+    const received = (told: FromEvaluator): void => {
+      const message = questions.take(told)
       switch (message?._tag) {
         case "Result":
         case "Reply":
@@ -89,30 +63,37 @@ const runTask = Effect.fnUntraced(function* (thread: Thread, task: Task, world: 
         case "Interrupted":
           return fail("interrupted", 130)
       }
+    }
+    if (thread.ahead === undefined) thread.begin(task)
+    thread.ahead = undefined
+    thread.listen({
+      received,
+      ended: (reason) => {
+        broken()
+        fail(endedText(reason), 1)
+      }
     })
-    Atomics.store(thread.flags, Flag.Interrupt, 0)
-    const message: ToEvaluator = { ...task, timed }
-    thread.port.postMessage(message)
-    thread.worker.postMessage("run")
     return Effect.callback<void>((stopped) => {
       const end = (): void => {
         clearTimeout(timer)
+        thread.listen(undefined)
         stopped(Effect.void)
       }
       const timer = setTimeout(() => {
         broken()
         end()
       }, patience)
-      thread.port.removeAllListeners("message")
-      thread.port.on("message", (late: FromEvaluator) => {
-        if (late._tag === "Files") questions.take(late)
-        if (late._tag === "Interrupted" || late._tag === "Result" || late._tag === "Reply" || late._tag === "Failed") {
-          thread.port.removeAllListeners("message")
+      thread.listen({
+        received: (late) => {
+          if (late._tag === "Files") questions.take(late)
+          if (late._tag === "Interrupted" || late._tag === "Result" || late._tag === "Reply" || late._tag === "Failed") end()
+        },
+        ended: () => {
+          broken()
           end()
         }
       })
-      Atomics.store(thread.flags, Flag.Interrupt, 1)
-      signal(thread)
+      thread.interrupt()
     })
   })
 
@@ -126,7 +107,8 @@ const runTask = Effect.fnUntraced(function* (thread: Thread, task: Task, world: 
 
 /** Where tasks get their threads. */
 interface Threads {
-  readonly take: () => Thread
+  /** A thread for this task, which it may have begun already. */
+  readonly take: (task: Task) => Thread
   readonly drop: (thread: Thread) => void
 }
 
@@ -146,8 +128,9 @@ const sessionOn = Effect.fnUntraced(function* (threads: Threads, world: OpenWorl
 
   const ask = Effect.fn("Session.ask")(function* (request: SessionRequest, view: SessionView) {
     const sink = yield* EventSink
-    const own = (thread ??= threads.take())
-    const end = yield* runTask(own, { _tag: "Session", settings, request, view }, world, sessionPatience, () => {
+    const task: Task = { _tag: "Session", settings, request, view, timed: yield* isTraced }
+    const own = (thread ??= threads.take(task))
+    const end = yield* runTask(own, task, world, sessionPatience, () => {
       thread = undefined
       threads.drop(own)
       sink(lost)
@@ -164,15 +147,16 @@ const make = Effect.fnUntraced(function* (world: OpenWorld) {
   const all = new Set<Thread>([idle])
   const drop = (thread: Thread): void => {
     all.delete(thread)
-    void thread.worker.terminate()
+    void thread.terminate()
   }
   yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([...all].map(retire))))
   const one = Semaphore.makeUnsafe(1)
 
   const run = Effect.fn("Evaluator.run")(function* (job: EvaluationJob) {
-    const thread = threads.take()
+    const task: Task = { _tag: "Run", job, timed: yield* isTraced }
+    const thread = threads.take(task)
     let usable = true
-    const end = yield* runTask(thread, { _tag: "Run", job }, world, patience, () => {
+    const end = yield* runTask(thread, task, world, patience, () => {
       usable = false
     }).pipe(
       Effect.ensuring(
@@ -185,8 +169,10 @@ const make = Effect.fnUntraced(function* (world: OpenWorld) {
     return end._tag === "Result" ? end.result : yield* mismatched
   })
   const threads: Threads = {
-    take: () => {
-      const thread = idle ?? startThread()
+    take: (task) => {
+      // A task that was begun and is not the one that is wanted is nobody's.
+      if (idle?.ahead !== undefined && !isDeepStrictEqual(idle.ahead, task)) drop(idle)
+      const thread = idle !== undefined && all.has(idle) ? idle : startThread()
       idle = undefined
       all.add(thread)
       return thread

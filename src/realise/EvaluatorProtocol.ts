@@ -65,3 +65,6 @@ export type FromEvaluator =
 /** A rendered error without its leading `error:`, which whoever shows it puts there. */
 export const withoutLabel = (rendered: ByteString): string =>
   toUnicode(rendered).replace(/^((?:\x1b\[[0-9;]*m)*)error:((?:\x1b\[[0-9;]*m)*) ?/, "")
+
+/** What is said where the evaluator's thread ends without a word. */
+export const endedText = (reason: string): string => `the evaluator's thread ended: ${reason}`

@@ -1,46 +1,150 @@
 /**
- * The evaluator's thread, and a head start for it: a program that knows that it will evaluate begins with `startEarly`, so that the thread boots on another core
- * while the rest of the program is still being loaded. Imports nothing of ours, since it comes before everything.
+ * The evaluator's thread, and a head start for it: a program that knows that it will evaluate begins with `startEarly`, or with `startAhead` where it knows what, so that
+ * the thread boots on another core, and works, while the rest of the program is still being loaded. Loads nothing of ours but the protocol, since it comes before everything.
  */
 import { getCompileCacheDir } from "node:module"
 import { dirname } from "node:path"
 import { MessageChannel, Worker } from "node:worker_threads"
 import type { MessagePort } from "node:worker_threads"
+import type { EvaluationJob } from "./Evaluation.ts"
+import { Flag } from "./EvaluatorProtocol.ts"
+import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 
 /** Deep recursion needs stack, allocation needs a young generation that it does not fill at once (measurements part II §3, §6). */
 const limits = { stackSizeMb: 256, maxYoungGenerationSizeMb: 64 }
 
-export interface Thread {
+/** Milliseconds that the end of a program waits for a thread to write what the next run may use. */
+const savingPatience = 3000
+
+type Task = Extract<ToEvaluator, { readonly _tag: "Run" | "Session" }>
+
+/** Who is told what a thread says. */
+export interface Listener {
+  readonly received: (message: FromEvaluator) => void
+  /** The thread ended by itself; nothing comes any more. */
+  readonly ended: (reason: string) => void
+}
+
+/** A thread takes one task after the other. What it says while nobody listens is kept for the next who does. */
+export class Thread {
+  /** The task that it was given before anybody asked for it. */
+  ahead: Task | undefined
   readonly worker: Worker
   readonly port: MessagePort
   readonly flags: Int32Array
+  #kept: Array<FromEvaluator> = []
+  #listener: Listener | undefined
+  #end: string | undefined
+  /** Before, the port keeps what comes. */
+  #listening = false
+
+  constructor() {
+    const source = import.meta.url.endsWith(".ts") ? "./EvaluatorBoot.ts" : "./EvaluatorBoot.js"
+    const cache = getCompileCacheDir()
+    const channel = new MessageChannel()
+    this.flags = new Int32Array(new SharedArrayBuffer(12))
+    this.port = channel.port1
+    this.worker = new Worker(new URL(source, import.meta.url), {
+      workerData: { port: channel.port2, flags: this.flags, compileCache: cache === undefined ? undefined : dirname(cache) },
+      transferList: [channel.port2],
+      resourceLimits: limits
+    })
+    this.worker.once("error", (error: Error & { code?: string }) =>
+      this.#ended(
+        error.code === "ERR_WORKER_OUT_OF_MEMORY"
+          ? "out of memory; give it more with NODE_OPTIONS=--max-old-space-size=8192 (MiB)"
+          : error.message
+      )
+    )
+    this.worker.once("exit", (code) => this.#ended(`exit code ${code}`))
+    this.worker.unref()
+    this.port.unref()
+  }
+
+  readonly #receive = (message: FromEvaluator): void => {
+    if (this.#listener === undefined) this.#kept.push(message)
+    else this.#listener.received(message)
+  }
+
+  #ended(reason: string): void {
+    if (this.#end !== undefined) return
+    this.#end = reason
+    this.#listener?.ended(reason)
+  }
+
+  /** Begins a task. */
+  begin(task: Exclude<ToEvaluator, { readonly _tag: "Answer" }>): void {
+    Atomics.store(this.flags, Flag.Interrupt, 0)
+    this.port.postMessage(task)
+    this.worker.postMessage("run")
+  }
+
+  /** Sends an answer. */
+  answer(message: Extract<ToEvaluator, { readonly _tag: "Answer" }>): void {
+    this.port.postMessage(message)
+    this.#signal()
+  }
+
+  /** Tells the thread to end its evaluation; it says when it has. */
+  interrupt(): void {
+    Atomics.store(this.flags, Flag.Interrupt, 1)
+    this.#signal()
+  }
+
+  #signal(): void {
+    Atomics.add(this.flags, Flag.Signal, 1)
+    Atomics.notify(this.flags, Flag.Signal)
+  }
+
+  /** From now on this one listens, first to what was kept; `undefined`: nobody does. */
+  listen(listener: Listener | undefined): void {
+    this.#listener = listener
+    if (!this.#listening) {
+      this.#listening = true
+      this.port.on("message", this.#receive)
+      this.port.unref()
+    }
+    if (listener === undefined) return
+    // It may stop listening at any of them.
+    while (this.#kept.length > 0 && this.#listener === listener) listener.received(this.#kept.shift()!)
+    if (this.#end !== undefined && this.#listener === listener) listener.ended(this.#end)
+  }
+
+  /** Keeps messages for the next who listens, before those that come. */
+  keep(messages: ReadonlyArray<FromEvaluator>): void {
+    this.#kept = [...messages, ...this.#kept]
+  }
+
+  /** When the thread has written what the next run may use, or takes too long; `undefined` where it writes nothing. */
+  saved(): Promise<unknown> | undefined {
+    const waiting = Atomics.waitAsync(this.flags, Flag.Saving, 1, savingPatience)
+    return waiting.async ? waiting.value : undefined
+  }
+
+  /** Ends it, whatever it does. */
+  async terminate(): Promise<void> {
+    await this.worker.terminate()
+  }
 }
 
 let early: Thread | undefined
 
-const start = (): Thread => {
-  const source = import.meta.url.endsWith(".ts") ? "./EvaluatorBoot.ts" : "./EvaluatorBoot.js"
-  const cache = getCompileCacheDir()
-  const channel = new MessageChannel()
-  const flags = new Int32Array(new SharedArrayBuffer(12))
-  const worker = new Worker(new URL(source, import.meta.url), {
-    workerData: { port: channel.port2, flags, compileCache: cache === undefined ? undefined : dirname(cache) },
-    transferList: [channel.port2],
-    resourceLimits: limits
-  })
-  worker.unref()
-  channel.port1.unref()
-  return { worker, port: channel.port1, flags }
-}
-
 /** Starts a thread for the first who asks. */
 export const startEarly = (): void => {
-  early ??= start()
+  early ??= new Thread()
+}
+
+/** The same, and the thread begins with the job at once: whoever asks for a thread and then for this very job finds it under way. */
+export const startAhead = (job: EvaluationJob): Thread => {
+  early ??= new Thread()
+  early.ahead = { _tag: "Run", job, timed: false }
+  early.begin(early.ahead)
+  return early
 }
 
 /** A thread that nobody else uses: the one started early, or a new one. */
 export const startThread = (): Thread => {
-  const thread = early ?? start()
+  const thread = early ?? new Thread()
   early = undefined
   return thread
 }
