@@ -53,9 +53,10 @@ const setDifference = (a: AttributeSet, b: AttributeSet, position: Position): Ni
   }
   const [left, right] = [printShort(a), printShort(b)]
   if (a.size !== b.size) return failed(`attribute names of attribute set '${left}' differs from attribute set '${right}'`)
-  const alone = a.shape.symbols.find((symbol) => !b.has(symbol))
+  const symbols = a.shape.visiting.map((slot) => a.shape.symbols[slot] as number)
+  const alone = symbols.find((symbol) => !b.has(symbol))
   if (alone !== undefined) return failed(`attribute name '${nameOf(alone)}' is contained in '${left}', but not in '${right}'`)
-  const symbol = a.shape.symbols.find((symbol) => !equalElement(a.get(symbol) as Value, b.get(symbol) as Value)) as number
+  const symbol = symbols.find((symbol) => !equalElement(a.get(symbol) as Value, b.get(symbol) as Value)) as number
   const error = difference(a.get(symbol) as Value, b.get(symbol) as Value, position)
   if (b.positionOf(symbol) !== 0) error.during("where right hand side is", b.positionOf(symbol))
   if (a.positionOf(symbol) !== 0) error.during("where left hand side is", a.positionOf(symbol))

@@ -1,14 +1,17 @@
 /**
- * Attribute sets: a shape (which symbols, sorted by id) and an array of values beside it.
+ * Attribute sets: a shape (`Shape.ts`: which attributes, in which slots) and an array of values beside it.
  *
  * Literals are lazy in the making: a slot stays `undefined` until it is touched, and is then made from the literal's code table and
- * environment. So a set of ten thousand attributes costs one array. Shapes are shared by all sets from one literal and by the results of equal
- * updates, which is what the inline caches at selections and the `//` plans hang on.
+ * environment. So a set of ten thousand attributes costs one array. An update leaves what nobody has touched as it is: the result makes it from the same code, or
+ * takes it from the side that it grew from.
  *
  * Touch values only through `at`, `get` and the iteration functions: a slot read directly may be `undefined`.
  */
 import type { ByteString } from "../nix/Bytes.ts"
 import type { Code, Env } from "./Code.ts"
+import { Delay } from "./Code.ts"
+import { ascendingSlots, mayBeUnordered, Shape, sharedShape } from "./Shape.ts"
+import type { UpdatePlan } from "./Shape.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { nameOf, symbol } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
@@ -16,166 +19,16 @@ import type { Value } from "./Value.ts"
 /** A position: an index into the evaluation's position table; 0 is none. */
 export type Position = number
 
-const linearLimit = 8
-
-export class Shape {
-  /** Ascending. */
-  readonly symbols: ReadonlyArray<SymbolId>
-  // No `#private` members in what is made by the thousand: where a class has a private method, each new object costs a call into the engine's runtime.
-  private index: Int32Array | undefined = undefined
-  private order: ReadonlyArray<number> | undefined = undefined
-  private planRight: Shape | undefined = undefined
-  private plan: UpdatePlan | undefined = undefined
-  private plans: Map<Shape, UpdatePlan> | undefined = undefined
-
-  constructor(symbols: ReadonlyArray<SymbolId>) {
-    this.symbols = symbols
-  }
-
-  get size(): number {
-    return this.symbols.length
-  }
-
-  /** The slot of a symbol, or -1. */
-  slot(symbol: SymbolId): number {
-    const symbols = this.symbols
-    const n = symbols.length
-    if (n <= linearLimit) {
-      for (let i = 0; i < n; i++) if (symbols[i] === symbol) return i
-      return -1
-    }
-    const index = this.index ?? this.makeIndex()
-    const mask = (index.length >> 1) - 1
-    let h = Math.imul(symbol, 0x9e3779b1) >>> 7
-    for (;;) {
-      h &= mask
-      const at = index[h * 2 + 1] as number
-      if (at === 0) return -1
-      if (index[h * 2] === symbol) return at - 1
-      h++
-    }
-  }
-
-  private makeIndex(): Int32Array {
-    let capacity = 16
-    while (capacity < this.symbols.length * 2) capacity *= 2
-    const index = new Int32Array(capacity * 2)
-    const mask = capacity - 1
-    for (let i = 0; i < this.symbols.length; i++) {
-      const symbol = this.symbols[i] as number
-      let h = (Math.imul(symbol, 0x9e3779b1) >>> 7) & mask
-      while (index[h * 2 + 1] !== 0) h = (h + 1) & mask
-      index[h * 2] = symbol
-      index[h * 2 + 1] = i + 1
-    }
-    this.index = index
-    return index
-  }
-
-  /** Slots in bytewise order of their names. */
-  get nameOrder(): ReadonlyArray<number> {
-    if (this.order === undefined) {
-      const names = this.symbols.map(nameOf)
-      this.order = names
-        .map((_, i) => i)
-        .sort((a, b) => ((names[a] as string) < (names[b] as string) ? -1 : (names[a] as string) > (names[b] as string) ? 1 : 0))
-    }
-    return this.order
-  }
-
-  /** How to make `this // right`. */
-  updatePlan(right: Shape): UpdatePlan {
-    if (this.planRight === right) return this.plan as UpdatePlan
-    let plan = this.plans?.get(right)
-    if (plan === undefined) {
-      plan = makePlan(this, right)
-      if (this.planRight !== undefined) {
-        this.plans ??= new Map()
-        if (this.plans.size < 16) this.plans.set(right, plan)
-      }
-    }
-    this.planRight = right
-    this.plan = plan
-    return plan
-  }
-}
-
-interface UpdatePlan {
-  readonly shape: Shape
-  /** For each slot of the result: a slot of the right side, or `~slot` of the left. */
-  readonly from: Int32Array
-}
-
-const makePlan = (left: Shape, right: Shape): UpdatePlan => {
-  const a = left.symbols
-  const b = right.symbols
-  // Written by index, of one length from the start: a set that grows one by one makes a plan each time.
-  let common = 0
-  for (let i = 0, j = 0; i < a.length && j < b.length;) {
-    const x = a[i] as number
-    const y = b[j] as number
-    if (x <= y) i++
-    if (y <= x) j++
-    if (x === y) common++
-  }
-  const n = a.length + b.length - common
-  const symbols = new Array<number>(n)
-  const from = new Int32Array(n)
-  let i = 0
-  let j = 0
-  let at = 0
-  while (at < n) {
-    const x = i < a.length ? (a[i] as number) : Infinity
-    const y = j < b.length ? (b[j] as number) : Infinity
-    if (x < y) {
-      symbols[at] = x
-      from[at++] = ~i++
-    } else {
-      symbols[at] = y
-      from[at++] = j++
-      if (x === y) i++
-    }
-  }
-  const shape = n === a.length ? left : n === b.length ? right : sharedShape(symbols)
-  return { shape, from }
-}
-
-/** Larger shapes are seldom made twice, and would be worth more memory than is gained. */
-const sharedLimit = 64
-const kept = 8_192
-const shapes = new Map<number, Shape>()
-
-const sameSymbols = (a: ReadonlyArray<SymbolId>, b: ReadonlyArray<SymbolId>): boolean => {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
-  return true
-}
-
-/**
- * The shape for these symbols (ascending). Small ones are the same as long as they are remembered, so that indices, plans and inline caches serve all sets alike,
- * whoever made them. Of two whose hashes collide the later one is remembered.
- */
-export const sharedShape = (symbols: ReadonlyArray<SymbolId>): Shape => {
-  const n = symbols.length
-  if (n > sharedLimit) return new Shape(symbols)
-  let hash = n
-  for (let i = 0; i < n; i++) hash = (Math.imul(hash, 0x01000193) ^ (symbols[i] as number)) & 0x3fff_ffff
-  const known = shapes.get(hash)
-  if (known !== undefined && sameSymbols(known.symbols, symbols)) return known
-  const shape = new Shape(symbols)
-  if (shapes.size >= kept) shapes.clear()
-  shapes.set(hash, shape)
-  return shape
-}
-
 const noPositions: ReadonlyArray<Position> = []
 
 export class AttributeSet {
   readonly shape: Shape
   /** By slot; `undefined` where not yet made from `codes`. */
   readonly values: Array<Value | undefined>
+  /** By slot, for those that are not made yet. */
   readonly codes: ReadonlyArray<Code> | null
-  readonly env: Env | null
+  /** Where the codes run. A set: what is not made here is there, in the same slot, and is made there. */
+  readonly env: Env | AttributeSet | null
   /** By slot, or empty. */
   readonly positions: ReadonlyArray<Position>
 
@@ -184,7 +37,7 @@ export class AttributeSet {
     values: Array<Value | undefined>,
     positions: ReadonlyArray<Position>,
     codes: ReadonlyArray<Code> | null,
-    env: Env | null
+    env: Env | AttributeSet | null
   ) {
     this.shape = shape
     this.values = values
@@ -204,9 +57,16 @@ export class AttributeSet {
   }
 
   private make(slot: number): Value {
-    const value = (this.codes as ReadonlyArray<Code>)[slot]!.delay(this.env as Env)
+    const { env } = this
+    const value = env instanceof AttributeSet ? env.at(slot) : (this.codes as ReadonlyArray<Code>)[slot]!.delay(env as Env)
     this.values[slot] = value
     return value
+  }
+
+  /** Whether a slot has a function that nobody has touched: printing shows a promise. */
+  isPromisedFunction(slot: number): boolean {
+    if (this.values[slot] !== undefined) return false
+    return this.env instanceof AttributeSet ? this.env.isPromisedFunction(slot) : this.codes![slot]!.how === Delay.Function
   }
 
   /** The value of an attribute, perhaps a thunk; `undefined` when there is none. */
@@ -232,7 +92,10 @@ export class AttributeSet {
 
   /** Names in bytewise order. */
   names(): Array<ByteString> {
-    return this.shape.nameOrder.map((slot) => nameOf(this.shape.symbols[slot] as number))
+    const { nameOrder, symbols } = this.shape
+    const names = new Array<ByteString>(nameOrder.length)
+    for (let i = 0; i < names.length; i++) names[i] = nameOf(symbols[nameOrder[i] as number] as number)
+    return names
   }
 
   /** All values made, for those who copy them. */
@@ -243,6 +106,15 @@ export class AttributeSet {
   }
 }
 
+/** What a set literal becomes: the same for all sets that are made from it, but for the environment. */
+export interface Literal {
+  readonly shape: Shape
+  readonly positions: ReadonlyArray<Position>
+  readonly codes: ReadonlyArray<Code>
+  /** The set itself. */
+  make(env: Env): AttributeSet
+}
+
 export const emptySet = new AttributeSet(new Shape([]), [], noPositions, null, null)
 
 /** `left // right`. */
@@ -250,45 +122,85 @@ export const update = (left: AttributeSet, right: AttributeSet): AttributeSet =>
   if (right.shape.size === 0) return left
   if (left.shape.size === 0) return right
   const plan = left.shape.updatePlan(right.shape)
+  const from = plan.from
+  if (from === undefined) return grow(plan, left, right)
   const a = left.all()
   const b = right.all()
-  const from = plan.from
   const n = from.length
   const values = new Array<Value>(n)
   for (let i = 0; i < n; i++) {
     const f = from[i] as number
     values[i] = (f >= 0 ? b[f] : a[~f]) as Value
   }
-  return new AttributeSet(plan.shape, values, mergePositions(left.positions, right.positions, from), null, null)
+  return new AttributeSet(plan.shape, values, plan.positions(left.positions, right.positions), null, null)
 }
 
-const mergePositions = (a: ReadonlyArray<Position>, b: ReadonlyArray<Position>, from: Int32Array): ReadonlyArray<Position> => {
-  if (a.length === 0 && b.length === 0) return noPositions
-  const positions = new Array<Position>(from.length)
-  for (let i = 0; i < from.length; i++) {
+/** `left // { … }`, where nobody else sees the right side: its attributes are made when they are touched. */
+export const updateWith = (left: AttributeSet, literal: Literal, env: Env): AttributeSet => {
+  const { shape, positions, codes } = literal
+  const plan = left.shape.updatePlan(shape)
+  const from = plan.from
+  if (from === undefined || left.shape.size === 0) return update(left, literal.make(env))
+  const a = left.all()
+  const n = from.length
+  const values = new Array<Value | undefined>(n)
+  for (let i = 0; i < n; i++) {
     const f = from[i] as number
-    positions[i] = (f >= 0 ? b[f] : a[~f]) ?? 0
+    values[i] = f >= 0 ? undefined : (a[~f] as Value)
   }
-  return positions
+  return new AttributeSet(plan.shape, values, plan.positions(left.positions, positions), plan.codes(codes), env)
 }
 
-/** A set from symbols (in any order, all different), values and perhaps positions. */
-export const fromSymbols = (
-  symbols: ReadonlyArray<SymbolId>,
-  values: ReadonlyArray<Value>,
-  positions?: ReadonlyArray<Position>
-): AttributeSet => {
+/** `left // right` as one side with what the other adds: what is not made yet of the larger one stays so. */
+const grow = (plan: UpdatePlan, left: AttributeSet, right: AttributeSet): AttributeSet => {
+  const { fromLeft, to, shape } = plan
+  const base = fromLeft ? left : right
+  const other = fromLeft ? right : left
+  const size = base.shape.size
+  const added = shape.size - size
+  const news = new Array<Value>(added)
+  const newPositions = new Array<Position>(added)
+  const placed = base.positions.length > 0 || other.positions.length > 0
+  for (let i = 0; i < to.length; i++) {
+    const slot = (to[i] as number) - size
+    if (slot < 0) continue
+    news[slot] = other.at(i)
+    newPositions[slot] = other.positions[i] ?? 0
+  }
+  const values = added === 0 ? base.values.slice() : base.values.concat(news)
+  let positions = noPositions as Array<Position>
+  if (placed) {
+    const all = base.positions.length > 0 ? (base.positions as Array<Position>) : new Array<Position>(size).fill(0)
+    positions = added === 0 ? all.slice() : all.concat(newPositions)
+  }
+  if (fromLeft) {
+    for (let i = 0; i < to.length; i++) {
+      const slot = to[i] as number
+      if (slot >= size) continue
+      values[slot] = other.at(i)
+      if (placed) positions[slot] = other.positions[i] ?? 0
+    }
+  }
+  // What the base takes from elsewhere is taken from there.
+  const source = base.codes === null ? null : base.env instanceof AttributeSet ? base.env : base
+  return new AttributeSet(shape, values, positions, source === null ? null : base.codes, source)
+}
+
+/** A set from symbols (in any order, all different), values and perhaps positions, all of which become its own. */
+export const fromSymbols = (symbols: ReadonlyArray<SymbolId>, values: Array<Value>, positions?: ReadonlyArray<Position>): AttributeSet => {
   const n = symbols.length
   if (n === 0) return emptySet
   let sorted = true
-  for (let i = 1; i < n; i++) {
-    if ((symbols[i - 1] as number) >= (symbols[i] as number)) {
-      sorted = false
-      break
+  if (!mayBeUnordered(n)) {
+    for (let i = 1; i < n; i++) {
+      if ((symbols[i - 1] as number) >= (symbols[i] as number)) {
+        sorted = false
+        break
+      }
     }
   }
-  if (sorted) return new AttributeSet(sharedShape(symbols), values.slice(), positions ?? noPositions, null, null)
-  const order = symbols.map((_, i) => i).sort((a, b) => (symbols[a] as number) - (symbols[b] as number))
+  if (sorted) return new AttributeSet(sharedShape(symbols), values, positions ?? noPositions, null, null)
+  const order = ascendingSlots(symbols)
   return new AttributeSet(
     sharedShape(order.map((i) => symbols[i] as number)),
     order.map((i) => values[i] as Value),

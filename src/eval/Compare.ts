@@ -69,12 +69,18 @@ export const equal = (x: Value, y: Value): boolean => {
 }
 
 const equalSets = (a: AttributeSet, b: AttributeSet): boolean => {
-  const symbols = a.shape.symbols
-  if (a.shape !== b.shape) {
-    const others = b.shape.symbols
-    for (let i = 0; i < symbols.length; i++) if (symbols[i] !== others[i]) return false
+  const { symbols, visiting } = a.shape
+  if (a.shape === b.shape) {
+    for (const slot of visiting) if (!equalElement(a.at(slot), b.at(slot))) return false
+    return true
   }
-  for (let i = 0; i < symbols.length; i++) if (!equalElement(a.at(i), b.at(i))) return false
+  const others = new Array<number>(symbols.length)
+  for (let i = 0; i < others.length; i++) {
+    const slot = b.shape.slot(symbols[i] as number)
+    if (slot < 0) return false
+    others[i] = slot
+  }
+  for (const slot of visiting) if (!equalElement(a.at(slot), b.at(others[slot] as number))) return false
   return true
 }
 

@@ -10,12 +10,12 @@ import { Kind } from "../lang/Syntax.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { addNumbers, divide, multiply, negate, subtract } from "./Arithmetic.ts"
 import { assertionDifference } from "./AssertEqual.ts"
-import { AttributeSet, update } from "./AttributeSet.ts"
+import { AttributeSet, update, updateWith } from "./AttributeSet.ts"
 import { call, callAll } from "./Call.ts"
 import type { Env } from "./Code.ts"
 import { Code, constant, Delay } from "./Code.ts"
 import { Coercion, coerceToString, coerceToText } from "./Coerce.ts"
-import { compileAttributes, compileLet } from "./CompileBindings.ts"
+import { compileAttributes, compileLet, staticAttributes } from "./CompileBindings.ts"
 import { compileHasAttribute, compileSelect } from "./CompileSelect.ts"
 import { equal, less } from "./Compare.ts"
 import { describe, mismatch } from "./Describe.ts"
@@ -198,7 +198,7 @@ const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => 
     const own = variableCode(unit, node, operatorFunction(kind), scope)
     return kind === Kind.Negate ? shadowedOperator(kind, own, undefined, child(3)) : shadowedOperator(kind, own, child(3), child(4))
   }
-  if (kind >= Kind.Equal) return binary(unit, node, kind, child(3), child(4))
+  if (kind >= Kind.Equal) return binary(unit, node, kind, scope, child(3), child(4))
   switch (kind) {
     case Kind.Interpolation:
       return interpolation(children(unit, node + 3, scope), unit, node)
@@ -462,7 +462,7 @@ const placed =
     }
   }
 
-const binary = (unit: Unit, node: number, kind: number, left: Code, right: Code): ((env: Env) => Value) => {
+const binary = (unit: Unit, node: number, kind: number, scope: Scope | null, left: Code, right: Code): ((env: Env) => Value) => {
   const position = unit.position(node)
   const leftAt = unit.position(unit.cell(node, 3))
   const at = unit.position(unit.cell(node, 4))
@@ -503,12 +503,15 @@ const binary = (unit: Unit, node: number, kind: number, left: Code, right: Code)
     case Kind.Implies:
       return (env) =>
         !boolean(left.run(env), leftAt, "in the left operand of '->'") || boolean(right.run(env), at, "in the right operand of '->'")
-    case Kind.Update:
+    case Kind.Update: {
+      const literal = staticAttributes(unit, unit.cell(node, 4), scope)
+      if (literal !== undefined) return (env) => updateWith(set(left.run(env), leftAt, "left"), literal, literal.within(env))
       return (env) => {
         // The right operand comes first, as in Nix.
         const b = set(right.run(env), at, "right")
         return update(set(left.run(env), leftAt, "left"), b)
       }
+    }
     case Kind.Concat:
       return strict((x, y) => {
         const a = list(x, leftAt, "left")

@@ -4,8 +4,8 @@
  * `let` and `rec` make an environment: slot 0 the outer one, then the names, then one hidden slot for each `inherit (source)`. A plain set needs
  * one only when it has such sources. Its AttributeSet keeps the environment and a code by slot of its shape.
  */
-import type { Position } from "./AttributeSet.ts"
-import { AttributeSet, emptySet, fromEntries, sharedShape } from "./AttributeSet.ts"
+import type { Literal, Position } from "./AttributeSet.ts"
+import { AttributeSet, emptySet, fromEntries } from "./AttributeSet.ts"
 import type { Env, Run } from "./Code.ts"
 import { Code, Delay, untouched } from "./Code.ts"
 import { compile } from "./Compile.ts"
@@ -13,9 +13,12 @@ import { mismatch } from "./Describe.ts"
 import { contextNotAllowed } from "./Expect.ts"
 import { batch, force, forceThunk } from "./Force.ts"
 import { missing } from "./CompileSelect.ts"
+import { Kind } from "../lang/Syntax.ts"
 import { NixError } from "./NixError.ts"
 import { describePosition } from "./PositionSet.ts"
 import { Scope } from "./Scope.ts"
+import { ascendingSlots, sharedShape } from "./Shape.ts"
+import type { Shape } from "./Shape.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { nameOf, Names, symbol as symbolOf } from "./Symbols.ts"
 import type { Unit } from "./Unit.ts"
@@ -132,24 +135,53 @@ class SharedCode extends Code {
   }
 }
 
+/** The part of a set literal whose names are written down. */
+export class StaticAttributes implements Literal {
+  readonly shape: Shape
+  readonly positions: ReadonlyArray<Position>
+  readonly codes: ReadonlyArray<Code>
+  private readonly untouched: ReadonlyArray<undefined>
+  private readonly frame: ReadonlyArray<undefined> | undefined
+
+  constructor(frame: Frame) {
+    const { symbols, codes, positions } = frame
+    const order = ascendingSlots(symbols)
+    this.shape = symbols.length === 0 ? emptySet.shape : sharedShape(order.map((i) => symbols[i] as number))
+    this.positions = order.map((i) => positions[i] as number)
+    this.codes = order.map((i) => (frame.recursive ? new SharedCode(codes[i] as Code, i + 1) : (codes[i] as Code)))
+    this.untouched = untouched(symbols.length)
+    this.frame = frame.size === 0 ? undefined : untouched(frame.size)
+  }
+
+  /** The environment of the codes, inside that around the literal. */
+  within(env: Env): Env {
+    return this.frame === undefined ? env : makeEnv(env, this.frame)
+  }
+
+  /** The set, in the environment of the codes. */
+  make(env: Env): AttributeSet {
+    const { shape } = this
+    return shape.size === 0 ? emptySet : new AttributeSet(shape, this.untouched.slice(), this.positions, this.codes, env)
+  }
+}
+
+/** A set literal that is all static; `undefined` for others. */
+export const staticAttributes = (unit: Unit, node: number, scope: Scope | null): StaticAttributes | undefined => {
+  if (unit.kind(node) !== Kind.AttributeSet || countDynamic(unit, node) > 0) return undefined
+  const literal = new StaticAttributes(frameOf(unit, node, scope, unit.cell(node, 3) === 1))
+  return literal.shape.size === 0 || literal.shape.slot(Names.overrides) >= 0 ? undefined : literal
+}
+
 export const compileAttributes = (unit: Unit, node: number, scope: Scope | null): Run => {
   const recursive = unit.cell(node, 3) === 1
   const frame = frameOf(unit, node, scope, recursive)
-  const n = frame.symbols.length
-  const order = frame.symbols.map((_, i) => i).sort((a, b) => (frame.symbols[a] as number) - (frame.symbols[b] as number))
-  const shape = n === 0 ? emptySet.shape : sharedShape(order.map((i) => frame.symbols[i] as number))
-  const positions = order.map((i) => frame.positions[i] as number)
-  const codes = order.map((i) => (recursive ? new SharedCode(frame.codes[i] as Code, i + 1) : (frame.codes[i] as Code)))
-  const template: ReadonlyArray<Value | undefined> = untouched(n)
-  const frameTemplate = untouched(frame.size)
-  const static_ = (env: Env): AttributeSet => (n === 0 ? emptySet : new AttributeSet(shape, template.slice(), positions, codes, env))
-  const envOf: (env: Env) => Env = frame.size === 0 ? (env) => env : (env) => makeEnv(env, frameTemplate)
+  const literal = new StaticAttributes(frame)
   const dynamic = compileDynamic(unit, node, frame)
-  const overrides = recursive ? shape.slot(Names.overrides) : -1
-  if (dynamic === undefined && overrides < 0) return (env) => static_(envOf(env))
+  const overrides = recursive ? literal.shape.slot(Names.overrides) : -1
+  if (dynamic === undefined && overrides < 0) return (env) => literal.make(literal.within(env))
   return (env) => {
-    const inner = envOf(env)
-    let set = static_(inner)
+    const inner = literal.within(env)
+    let set = literal.make(inner)
     if (overrides >= 0) set = override(frame, inner, set)
     return dynamic === undefined ? set : dynamic(set, inner)
   }
@@ -175,12 +207,19 @@ const override = (frame: Frame, env: Env, set: AttributeSet): AttributeSet => {
   return fromEntries(entries)
 }
 
+/** The cell that counts a literal's attributes with names to evaluate; they come after it. */
+const dynamicCell = (unit: Unit, node: number): number => {
+  const at = node + 5 + unit.cell(node, 4)
+  return at + 1 + unit.cell(at, 0) * 4
+}
+
+const countDynamic = (unit: Unit, node: number): number => unit.cell(dynamicCell(unit, node), 0)
+
 const compileDynamic = (unit: Unit, node: number, frame: Frame): ((set: AttributeSet, env: Env) => AttributeSet) | undefined => {
   const cells = unit.nodes
-  let at = node + 5 + (cells[node + 4] as number)
-  at += 1 + (cells[at] as number) * 4
-  const m = cells[at++] as number
+  const m = countDynamic(unit, node)
   if (m === 0) return undefined
+  const at = dynamicCell(unit, node) + 1
   const dynamics = Array.from({ length: m }, (_, i) => ({
     name: compile(unit, cells[at + i * 3] as number, frame.scope),
     namePosition: unit.position(cells[at + i * 3] as number),

@@ -1,7 +1,7 @@
 /**
  * Selections: `a.b.c`, `a.b or d`, `a ? b`. A static name has an inline cache: the shape seen last and the slot in it.
  */
-import type { Position, Shape } from "./AttributeSet.ts"
+import type { Position } from "./AttributeSet.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import type { Code, Env, Run } from "./Code.ts"
 import { compile } from "./Compile.ts"
@@ -11,6 +11,7 @@ import { forceThunk } from "./Force.ts"
 import { NixError } from "./NixError.ts"
 import { printName } from "../lang/Names.ts"
 import type { Scope } from "./Scope.ts"
+import type { Shape } from "./Shape.ts"
 import { closestNames } from "../lang/Suggestions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { existingSymbol, nameOf, symbol as symbolOf } from "./Symbols.ts"

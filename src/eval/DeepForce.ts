@@ -42,14 +42,16 @@ export const deepForce = (value: Value): Value => {
     let whole = false
     try {
       if (v instanceof AttributeSet) {
-        batch(v.size, (slot) =>
+        const slots = v.shape.visiting
+        batch(slots.length, (i) => {
+          const slot = slots[i] as number
           inAttribute(v, slot, () => {
             const inner = force(v.at(slot))
             // A list keeps its thunk: printing tells lists apart by it.
             if (!Array.isArray(inner)) v.settle(slot, inner)
             if (needsMore(inner)) visit(inner)
           })
-        )
+        })
       } else {
         batch(v.length, (i) =>
           inElement(i, () => {

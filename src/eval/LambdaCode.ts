@@ -2,13 +2,14 @@
  * The code of a function: its parameters and its body; applying it makes the environment of the body.
  */
 import { AttributeSet } from "./AttributeSet.ts"
-import type { Position, Shape } from "./AttributeSet.ts"
+import type { Position } from "./AttributeSet.ts"
 import type { Code, Env } from "./Code.ts"
 import { Delay, untouched } from "./Code.ts"
 import { machine } from "./Machine.ts"
 import { Interrupted, NixError } from "./NixError.ts"
 import { mismatch } from "./Describe.ts"
 import { force } from "./Force.ts"
+import type { Shape } from "./Shape.ts"
 import { printName } from "../lang/Names.ts"
 import { closestNames } from "../lang/Suggestions.ts"
 import type { SymbolId } from "./Symbols.ts"

@@ -4,7 +4,6 @@
 import { printName, printString } from "../lang/Names.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { AttributeSet } from "./AttributeSet.ts"
-import { Delay } from "./Code.ts"
 import { formatFloat } from "../lang/Floats.ts"
 import { enterCall } from "./LambdaCode.ts"
 import { machine } from "./Machine.ts"
@@ -50,7 +49,7 @@ export const printValue = (value: Value): ByteString => {
       out.push("{ ")
       for (const slot of v.shape.nameOrder) {
         out.push(printName(nameOf(v.shape.symbols[slot] as number)), " = ")
-        if (v.values[slot] === undefined && v.codes![slot]!.how === Delay.Function) out.push("<CODE>")
+        if (v.isPromisedFunction(slot)) out.push("<CODE>")
         else print(v.at(slot))
         out.push("; ")
       }
@@ -126,8 +125,8 @@ export const printShort = (value: Value, limited = true): ByteString => {
           break
         }
         left--
-        const untouched = v.values[slot] === undefined && v.codes![slot]!.how === Delay.Function
-        parts.push(`${printName(nameOf(v.shape.symbols[slot] as number))} = ${untouched ? mark("thunk") : print(v.at(slot), depth + 1)};`)
+        const shown = v.isPromisedFunction(slot) ? mark("thunk") : print(v.at(slot), depth + 1)
+        parts.push(`${printName(nameOf(v.shape.symbols[slot] as number))} = ${shown};`)
         attributes++
       }
       return `{ ${parts.join(" ")} }`

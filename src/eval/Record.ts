@@ -2,7 +2,8 @@
  * Sets whose attributes are known beforehand: one shape for all of them, so that selections from them are cached.
  */
 import type { ByteString } from "../nix/Bytes.ts"
-import { AttributeSet, sharedShape } from "./AttributeSet.ts"
+import { AttributeSet } from "./AttributeSet.ts"
+import { ascendingSlots, sharedShape } from "./Shape.ts"
 import { symbol } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 
@@ -11,7 +12,7 @@ export const record = <const Names extends ReadonlyArray<ByteString>>(
   ...names: Names
 ): ((...values: { [K in keyof Names]: Value }) => AttributeSet) => {
   const symbols = names.map(symbol)
-  const order = symbols.map((_, i) => i).sort((a, b) => (symbols[a] as number) - (symbols[b] as number))
+  const order = ascendingSlots(symbols)
   const shape = sharedShape(order.map((i) => symbols[i] as number))
   return (...values) =>
     new AttributeSet(

@@ -6,7 +6,6 @@ import type { ByteString } from "../nix/Bytes.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import type { Position } from "./AttributeSet.ts"
 import { isDerivation } from "./Compare.ts"
-import { Delay } from "./Code.ts"
 import { force } from "./Force.ts"
 import { formatFloat } from "../lang/Floats.ts"
 import { enterCall } from "./LambdaCode.ts"
@@ -70,7 +69,7 @@ class Writer {
     for (const slot of set.shape.nameOrder) {
       const name = nameOf(set.shape.symbols[slot] as number)
       // A function in a set is only a promise of one until somebody touches it.
-      const promised = !this.strict && set.values[slot] === undefined && set.codes![slot]!.how === Delay.Function
+      const promised = !this.strict && set.isPromisedFunction(slot)
       this.element("attr", { name, ...this.place(set.positions[slot] ?? 0) }, () =>
         promised ? this.empty("unevaluated") : this.write(set.at(slot))
       )

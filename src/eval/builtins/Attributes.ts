@@ -2,7 +2,8 @@
  * Attribute sets.
  */
 import type { Position } from "../AttributeSet.ts"
-import { AttributeSet, emptySet, fromEntries, fromSymbols, sharedShape, withValues } from "../AttributeSet.ts"
+import type { AttributeSet } from "../AttributeSet.ts"
+import { emptySet, fromEntries, fromSymbols, withValues } from "../AttributeSet.ts"
 import { call2, isFunction, lazyCall2 } from "../Call.ts"
 import type { Env } from "../Code.ts"
 import { Code } from "../Code.ts"
@@ -52,15 +53,11 @@ const getAttr = (name: Value, set: Value): Value => {
   return force(expectAttribute(expectSet(set, during.getAttr[1]), symbol(text), "in the attribute set under consideration"))
 }
 
-/** As `fromSymbols` for ascending symbols; equal selections share their shape. */
-const subset = (symbols: ReadonlyArray<SymbolId>, values: Array<Value>, positions: ReadonlyArray<Position>): AttributeSet =>
-  symbols.length === 0 ? emptySet : new AttributeSet(sharedShape(symbols), values, positions, null, null)
-
 /** The attributes of `from` in these slots. */
 const select = (from: AttributeSet, slots: ReadonlyArray<number>): AttributeSet =>
   slots.length === from.size
     ? from
-    : subset(
+    : fromSymbols(
         slots.map((slot) => from.shape.symbols[slot] as number),
         slots.map((slot) => from.at(slot)),
         from.positions.length === 0 ? from.positions : slots.map((slot) => from.positions[slot] ?? 0)
