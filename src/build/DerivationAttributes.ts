@@ -18,12 +18,12 @@ const words = (text: ByteString): ReadonlyArray<ByteString> => text.split(/[ \t\
 const graphFileName = /^[A-Za-z_][A-Za-z0-9_.-]*$/
 
 export class DerivationAttributes {
-  readonly #derivation: Derivation
+  readonly #derivation: Pick<Derivation, "name" | "env">
   /** The structured attributes, where the derivation has them. */
   readonly structured: ReadonlyMap<ByteString, Json> | undefined
 
   /** Throws `InvalidDerivation`. */
-  constructor(derivation: Derivation) {
+  constructor(derivation: Pick<Derivation, "name" | "env">) {
     this.#derivation = derivation
     const text = derivation.env.get(jsonVariable)
     if (text === undefined) return

@@ -26,6 +26,7 @@ const commands: ReadonlyArray<readonly [name: string, load: () => Promise<AnyCom
   ["eval", async () => fitting((await import("./commands/Eval.ts")).evalCommand)],
   ["build", async () => fitting((await import("./commands/Build.ts")).buildCommand)],
   ["instantiate", async () => fitting((await import("./commands/Instantiate.ts")).instantiateCommand)],
+  ["eval-jobs", async () => fitting((await import("./commands/EvalJobs.ts")).evalJobsCommand)],
   ["repl", async () => fitting((await import("./commands/Repl.ts")).replCommand)],
   ["run", async () => fitting((await import("./commands/Run.ts")).runCommand)],
   ["store", async () => fitting((await import("./commands/Store.ts")).storeCommand)],

@@ -17,6 +17,7 @@ import type { CompositionLayers } from "../config/CompositionLayers.ts"
 import type { OpenError } from "../config/Driver.ts"
 import type { Fetcher } from "../fetch/Fetcher.ts"
 import type { BuildLogs } from "../realise/BuildLogs.ts"
+import type { OpenWorld } from "../realise/Questions.ts"
 import { RealiseOptions } from "../realise/Realiser.ts"
 import { withinRun } from "../realise/Sharing.ts"
 import type { StoreServices } from "../store/LocalStore.ts"
@@ -232,16 +233,26 @@ export type Within = <A, E, R>(
 
 type SessionWorld = StoreWorld | Success<ReturnType<typeof realiserLayer>>
 
-/** Runs `use` with an evaluator for sessions, and with a way into its world. Whoever shows progress does so for each input by itself. */
-export const withSessions = <A, E, R>(use: (within: Within) => Effect.Effect<A, E, R>, options: RealiseOptions) =>
+/** Runs `use` with a world that is opened only when something needs it: as what answers the questions of evaluations, and as a way into it. */
+export const withWorldOnDemand = <A, E, R>(use: (world: OpenWorld, within: Within) => Effect.Effect<A, E, R>, options: RealiseOptions) =>
   Effect.scoped(
     Effect.gen(function* () {
       const scope = yield* Effect.scope
       const world = realiserLayer(options).pipe(Layer.provideMerge(storeLayer))
       const context = yield* Effect.context<Layer.Services<typeof world>>()
       const opened = yield* Effect.cached(Effect.provideContext(Layer.buildWithScope(world, scope), context))
-      const { layerOpening } = yield* Effect.promise(() => import("../realise/EvaluatorHost.ts"))
       const within = ((effect) => Effect.flatMap(opened, (services) => Effect.provideContext(effect, services))) as Within
-      return yield* Effect.provide(use(within), layerOpening(opened))
+      return yield* use(opened, within)
     })
   ).pipe(Effect.provideService(RealiseOptions, options))
+
+/** Runs `use` with an evaluator for sessions, and with a way into its world. Whoever shows progress does so for each input by itself. */
+export const withSessions = <A, E, R>(use: (within: Within) => Effect.Effect<A, E, R>, options: RealiseOptions) =>
+  withWorldOnDemand(
+    (world, within) =>
+      Effect.flatMap(
+        Effect.promise(() => import("../realise/EvaluatorHost.ts")),
+        ({ layerOpening }) => Effect.provide(use(within), layerOpening(world))
+      ),
+    options
+  )

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { toUnicode } from "../nix/Bytes.ts"
 import { type Event, EventSink, type WorkKind } from "../wire/Events.ts"
-import type { EvaluationJob } from "./Evaluation.ts"
+import type { EvaluationJob, EvaluationSource } from "./Evaluation.ts"
 import type { SessionRequest } from "./Session.ts"
 
 let lastId = 0
@@ -43,12 +43,14 @@ export const announced = <A, E extends { readonly message: string }, R>(
     )
   })
 
+/** What an evaluation is called: its file. */
+export const evaluationName = (source: EvaluationSource): string => (source._tag === "File" ? toUnicode(source.path) : "an expression")
+
 /** Runs an evaluation, named after its file. */
 export const evaluating = <A, E extends { readonly message: string }, R>(
   job: EvaluationJob,
   work: Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  announced("evaluate", job.source._tag === "File" ? toUnicode(job.source.path) : "an expression", undefined, () => work)
+): Effect.Effect<A, E, R> => announced("evaluate", evaluationName(job.source), undefined, () => work)
 
 /** Runs a request of a session. What is asked while a line is being typed is no news. */
 export const answering = <A, E extends { readonly message: string }, R>(
@@ -60,7 +62,7 @@ export const answering = <A, E extends { readonly message: string }, R>(
     case "LastError":
       return work
     case "Load":
-      return announced("evaluate", request.source._tag === "File" ? toUnicode(request.source.path) : "an expression", undefined, () => work)
+      return announced("evaluate", evaluationName(request.source), undefined, () => work)
     default:
       return announced("evaluate", "an expression", undefined, () => work)
   }

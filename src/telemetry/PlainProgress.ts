@@ -82,6 +82,8 @@ export const make = (options: PlainOptions, now: () => number): Display => {
 
   const stillText = (work: Work): string => {
     const { done, total } = work
+    if (work.kind === "evaluate" && total !== undefined)
+      return `evaluating ${work.name} (${done} of ${total}, ${elapsedText(now() - work.since)})`
     const bytes = done === 0 ? "" : `${total !== undefined && total >= done ? bytesOfText(done, total) : bytesText(done)}, `
     return `${verbs[work.kind][0]} ${work.name} (${bytes}${elapsedText(now() - work.since)})`
   }

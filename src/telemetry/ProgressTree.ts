@@ -106,8 +106,10 @@ const workParts = (work: Work, now: number, style: Style): ReadonlyArray<Part> =
       return [[transfer, yellow], [work.name, bold], ...transferParts(work, now)]
     case "add-source":
       return [[running, yellow], ["reading "], [work.name, bold], ...timer(work.since, now)]
-    case "evaluate":
-      return [[running, yellow], ["evaluating "], [work.name, bold], ...timer(work.since, now)]
+    case "evaluate": {
+      const far = work.total === undefined ? "" : `  ${work.done} of ${work.total}`
+      return [[running, yellow], ["evaluating "], [work.name, bold], [far], ...timer(work.since, now)]
+    }
   }
 }
 

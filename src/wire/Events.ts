@@ -20,7 +20,7 @@ export interface LogContext {
 
 export type Event =
   | { readonly _tag: "Started"; readonly id: number; readonly kind: WorkKind; readonly name: string; readonly path: string | undefined }
-  /** Bytes; `total` where known. */
+  /** Bytes, or attributes of an evaluation attribute by attribute; `total` where known, or known so far. */
   | { readonly _tag: "Progress"; readonly id: number; readonly done: number; readonly total: number | undefined }
   /** One line of a builder's output, without its line end. */
   | { readonly _tag: "LogLine"; readonly id: number; readonly line: string }

@@ -20,7 +20,10 @@ export interface Plan {
 
 type State = "present" | "offered" | "missing"
 
-export const planOf = Effect.fnUntraced(function* (targets: ReadonlyArray<Target>) {
+/** What was found out of paths, so that the plans of one run need not ask again. */
+export type PathStates = Map<StorePath, State>
+
+export const planOf = Effect.fnUntraced(function* (targets: ReadonlyArray<Target>, states: PathStates = new Map()) {
   const realiser = yield* Realiser
   const infos = yield* PathInfoService
   const substituters = yield* Substituters
@@ -29,13 +32,21 @@ export const planOf = Effect.fnUntraced(function* (targets: ReadonlyArray<Target
   const unknown: Array<StorePath> = []
   const entered = new Set<StorePath>()
 
-  const stateOf = Effect.fnUntraced(function* (path: StorePath): Effect.fn.Return<State, { readonly message: string }> {
+  const find = Effect.fnUntraced(function* (path: StorePath): Effect.fn.Return<State, { readonly message: string }> {
     if (Option.isSome(yield* infos.get(path))) return "present"
     for (const { pathInfos } of substituters) {
       const offer = yield* Effect.catch(offerOf(pathInfos, path), () => Effect.succeedNone)
       if (Option.isSome(offer)) return "offered"
     }
     return "missing"
+  })
+
+  const stateOf = Effect.fnUntraced(function* (path: StorePath) {
+    const known = states.get(path)
+    if (known !== undefined) return known
+    const state = yield* find(path)
+    states.set(path, state)
+    return state
   })
 
   type Step = { readonly drvPath: StorePath; readonly outputs: ReadonlyArray<string> | undefined; readonly leave: boolean }

@@ -1,0 +1,51 @@
+/**
+ * A worker process: an evaluator's thread, and between it and the parent a main thread that passes on what they say to each other. It evaluates and asks; stores,
+ * builds and fetches are the parent's. It ends when the parent does, however that ends, or when its thread does, which then was out of memory or came upon a defect.
+ */
+import * as fs from "node:fs"
+import { startThread } from "../EvaluatorThread.ts"
+import type { FromProcess, ToProcess } from "./AttributeJob.ts"
+
+// Programs that are evaluated see the environment of the parent, not how this process was started.
+delete process.env["NODE_COMPILE_CACHE"]
+
+try {
+  // Where the machine has no memory left, this process goes rather than others: it can be replaced.
+  fs.writeFileSync("/proc/self/oom_score_adj", "500")
+} catch {
+  // Not Linux, or not allowed.
+}
+
+// The terminal sends these to everybody; the parent says what is to happen.
+for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {})
+
+/** At once: whatever runs in the thread, nobody wants it. */
+const leave = (): void => void process.kill(process.pid, "SIGKILL")
+process.on("disconnect", leave)
+
+const thread = startThread()
+
+const tell = (message: FromProcess, told: () => void = () => {}): void => void process.send?.(message, told)
+
+const endings: ReadonlySet<string> = new Set<FromProcess["_tag"]>(["Attribute", "Failed", "Interrupted"])
+
+thread.listen({
+  received: (message) => {
+    if (endings.has(message._tag)) tell({ _tag: "Memory", resident: process.memoryUsage.rss() })
+    tell(message)
+  },
+  // After what was said before.
+  ended: (reason) => tell({ _tag: "Ended", reason }, leave)
+})
+
+const stop = async (): Promise<void> => {
+  thread.begin({ _tag: "Save" })
+  await thread.saved()
+  leave()
+}
+
+process.on("message", (message: ToProcess) => {
+  if (message._tag === "Stop") void stop()
+  else if (message._tag === "Answer") thread.answer(message)
+  else thread.begin(message)
+})
