@@ -48,6 +48,7 @@ const flags: ReadonlyArray<readonly [long: string, short: string | undefined, ki
   ["lint-short-path-literals", undefined, "value"],
   ["lint-absolute-path-literals", undefined, "value"],
   ["no-syntax-cache", undefined, "switch"],
+  ["no-eval-cache", undefined, "switch"],
   ["error-format", undefined, "value"],
   ["no-location", undefined, "switch"],
   ["show-trace", undefined, "switch"],

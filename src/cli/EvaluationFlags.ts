@@ -9,7 +9,7 @@ import { knownFeatures } from "../eval/FeatureNames.ts"
 import type { Severity } from "../lang/Lints.ts"
 import { fromBytes } from "../nix/Bytes.ts"
 import type { EvaluationMode } from "../realise/Evaluation.ts"
-import { Switch } from "./CommonFlags.ts"
+import { ConfigFlag, StoreDirectory, Switch } from "./CommonFlags.ts"
 import {
   defaultCallDepth,
   type EvaluationInput,
@@ -25,6 +25,7 @@ import {
 import { readStandardInput } from "./StandardInput.ts"
 import { colorWanted } from "./Terminal.ts"
 import { UsageError } from "./Usage.ts"
+import { StoreInMemory } from "./World.ts"
 
 const repeated = (name: string, metavar: string, description: string, alias?: string) => {
   const flag = Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description))
@@ -74,6 +75,9 @@ export const evaluationFlags = {
   lintShortPathLiterals: lint("short-path-literals", "relative paths that do not begin with a dot"),
   lintAbsolutePathLiterals: lint("absolute-path-literals", "absolute paths and paths below ~"),
   noSyntaxCache: Switch("no-syntax-cache").pipe(Flag.withDescription("Parse every file, and keep nothing of it for the next run")),
+  noEvalCache: Switch("no-eval-cache").pipe(
+    Flag.withDescription("Evaluate even what was evaluated before, and keep nothing of it for the next run")
+  ),
   errorFormat: Flag.Literals("error-format", ["text", "json"]).pipe(
     Flag.withDefault("text" as "text" | "json"),
     Flag.withDescription("How an error is told on standard error; json: one object on one line")
@@ -85,8 +89,16 @@ export const evaluationFlags = {
 const fitting = <A extends object>(made: A | Wrong) =>
   "wrong" in made ? Effect.fail(new UsageError({ detail: made.wrong })) : Effect.succeed(made)
 
+/** The store that the common flags name. Of a store in memory nothing is kept. */
+const storeChoice = Effect.gen(function* () {
+  if (yield* StoreInMemory) return undefined
+  return { store: Option.getOrUndefined(yield* StoreDirectory), config: Option.getOrUndefined(yield* ConfigFlag) }
+})
+
 /** What the flags say that holds for every evaluation of a command. */
-export const settingsOf = (input: SettingsInput) => Effect.flatMap(colorWanted, (color) => fitting(settingsFrom(input, color)))
+export const settingsOf = Effect.fnUntraced(function* (input: SettingsInput) {
+  return yield* fitting(settingsFrom({ ...input, choice: yield* storeChoice }, yield* colorWanted))
+})
 
 /** How values are to be printed. */
 export const printModeFrom = (input: PrintInput) => Effect.suspend(() => fitting(printModeOf(input)))
@@ -95,5 +107,5 @@ export const printModeFrom = (input: PrintInput) => Effect.suspend(() => fitting
 export const jobOf = Effect.fnUntraced(function* (input: EvaluationInput, mode: EvaluationMode, options: { readonly readOnly: boolean }) {
   const named = sourceOf(input)
   const source = named === "standard input" ? textSource(fromBytes(yield* readStandardInput())) : yield* fitting(named)
-  return yield* fitting(jobFrom(input, { source, mode, readOnly: options.readOnly }, yield* colorWanted))
+  return yield* fitting(jobFrom({ ...input, choice: yield* storeChoice }, { source, mode, readOnly: options.readOnly }, yield* colorWanted))
 })

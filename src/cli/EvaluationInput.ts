@@ -10,7 +10,7 @@ import type { Severity } from "../lang/Lints.ts"
 import { type ByteString, fromUnicode } from "../nix/Bytes.ts"
 import type { EvaluationArgument, EvaluationJob, EvaluationMode, EvaluationSource } from "../realise/Evaluation.ts"
 import { pairSeparator } from "./Argv.ts"
-import { syntaxCacheFolder } from "./CacheFolder.ts"
+import { evaluationCachePlace, type StoreChoice, syntaxCacheFolder } from "./CacheFolder.ts"
 
 /** What holds for every evaluation of a command. */
 export interface SettingsInput {
@@ -32,6 +32,9 @@ export interface SettingsInput {
   readonly lintShortPathLiterals: Severity
   readonly lintAbsolutePathLiterals: Severity
   readonly noSyntaxCache?: boolean
+  readonly noEvalCache?: boolean
+  /** The store that the evaluation is to use. Default: one of which no results are kept. */
+  readonly choice?: StoreChoice | undefined
   readonly errorFormat: "text" | "json"
   readonly showTrace: boolean
 }
@@ -89,7 +92,7 @@ export const absoluteFlake = (reference: string): string =>
   /^(?:\.{0,2}\/|\.{1,2}$)/.test(reference) ? path.resolve(reference) : reference
 
 /** The source; "standard input" where that is one, for the caller to read; else what is wrong. */
-export const sourceOf = (input: EvaluationInput): EvaluationSource | "standard input" | Wrong => {
+export const sourceOf = (input: Pick<EvaluationInput, "input" | "expr" | "file">): EvaluationSource | "standard input" | Wrong => {
   const named = [input.input, input.expr, input.file].filter((text) => text !== undefined).length
   if (named > 1) return { wrong: "only one of FILE, --expr and --file can be given" }
   if (input.expr !== undefined) return expressionSource(input.expr)
@@ -152,6 +155,7 @@ export const settingsFrom = (input: SettingsInput, color: boolean): EvaluationSe
     abortOnWarn: input.abortOnWarn ?? false,
     traceVerbose: input.traceVerbose,
     syntaxCache: input.noSyntaxCache === true ? undefined : syntaxCacheFolder(),
+    evaluationCache: input.noEvalCache === true || input.choice === undefined ? undefined : evaluationCachePlace(input.choice),
     lints: {
       urlLiterals: input.lintUrlLiterals,
       shortPathLiterals: input.lintShortPathLiterals,

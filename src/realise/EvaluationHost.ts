@@ -13,17 +13,18 @@ import { isComplete, isKnowledge, printUrl } from "../nix/FlakeRef.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { toBytes } from "../nix/Bytes.ts"
 import { hash } from "../nix/Crypto.ts"
-import { printHash, sameHash } from "../nix/Hash.ts"
-import { isInStore, makeFixedOutput, makeSource, makeText, splitStorePath, StorePathError } from "../nix/StorePath.ts"
+import { printHash } from "../nix/Hash.ts"
+import type { StorePath } from "../nix/StorePath.ts"
+import { isInStore, makeText, splitStorePath, StorePathError } from "../nix/StorePath.ts"
 import type { hashPath } from "../store/HashPath.ts"
+import type { DependencyRecorder } from "./Dependencies.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
-import type { FromEvaluator, Question } from "./EvaluatorProtocol.ts"
+import type { FromEvaluator, Question, Stamps } from "./EvaluatorProtocol.ts"
 import { notInStore } from "./EvaluatorProtocol.ts"
 import { FileTimes } from "./FileTimes.ts"
 import { FileAccess } from "./FileAccess.ts"
+import { type AddSource, hashedSource } from "./HashedSource.ts"
 import { answerFromHost } from "./HostFiles.ts"
-
-type AddSource = Extract<FarRequest, { readonly _tag: "AddSource" }>
 
 const storePrefix = "/nix/store/"
 
@@ -84,12 +85,19 @@ const mayFetch = (job: HostSettings, url: ByteString): boolean =>
 /** What of a job its host has to know. */
 export type HostSettings = Pick<EvaluationJob, "pure" | "restrict" | "allowedUris" | "searchPath" | "readOnly">
 
+/** A question that was asked, and how the source was that it is about. */
+interface Asked {
+  readonly key: string
+  readonly question: Question
+  readonly sum: readonly [number, number] | undefined
+}
+
 export abstract class EvaluationHost implements IoHost {
   readonly #job: HostSettings
   readonly #access: FileAccess
   readonly #answers = new Map<string, IoAnswer>()
   readonly #pending = new Map<string, number>()
-  readonly #keys = new Map<number, string>()
+  readonly #asked = new Map<number, Asked>()
   /** Sources in the store whose paths are being asked for. */
   readonly #hashing = new Map<string, AddSource>()
   #nextId = 1
@@ -104,9 +112,13 @@ export abstract class EvaluationHost implements IoHost {
   /** Notes the times of files, in a run that is traced. */
   readonly files: FileTimes | undefined
 
-  constructor(job: HostSettings, hash: typeof hashPath | undefined, timed: boolean) {
+  /** Notes what the evaluation depends on, where its result is to be kept. */
+  readonly #recorder: DependencyRecorder | undefined
+
+  constructor(job: HostSettings, hash: typeof hashPath | undefined, timed: boolean, recorder?: DependencyRecorder) {
     this.#job = job
-    this.#access = new FileAccess(job)
+    this.#recorder = recorder
+    this.#access = new FileAccess(job, recorder)
     this.#hashPath = hash
     this.files = timed ? new FileTimes() : undefined
   }
@@ -130,7 +142,7 @@ export abstract class EvaluationHost implements IoHost {
   /** Another part of an evaluation begins: nobody waits any more for what is pending. */
   abandon(): void {
     this.#pending.clear()
-    this.#keys.clear()
+    this.#asked.clear()
     this.#hashing.clear()
   }
 
@@ -160,7 +172,8 @@ export abstract class EvaluationHost implements IoHost {
     if (question._tag === "StoreHash") this.#hashing.set(key, question.request)
     const id = this.#nextId++
     this.#pending.set(key, id)
-    this.#keys.set(id, key)
+    const sum = question._tag === "AddSource" && !isInStore(question.path) ? this.#recorder?.before(question) : undefined
+    this.#asked.set(id, { key, question, sum })
     this.post({ _tag: "Ask", id, question, file: this.files?.current })
     return undefined
   }
@@ -179,7 +192,7 @@ export abstract class EvaluationHost implements IoHost {
     const job = this.#job
     if (!("path" in request)) {
       if (request._tag === "Environment" && (job.pure || job.restrict)) return { ok: true, value: "" }
-      return answerFromHost(request)
+      return answerFromHost(request, this.#recorder)
     }
     const path = request.path
     if (path.startsWith(storePrefix)) {
@@ -211,7 +224,7 @@ export abstract class EvaluationHost implements IoHost {
           }
           const path = storePathOf(fetch)
           if (path === undefined) return undefined
-          this.post({ _tag: "Fetches", list: [[path, fetch]] })
+          this.#later(path, fetch)
           return { ok: true, value: path }
         }
         case "FetchTree": {
@@ -225,7 +238,7 @@ export abstract class EvaluationHost implements IoHost {
           // All that a fetch could tell stands in the input; so the tree itself may wait until something needs it.
           const fetch: Fetch = { _tag: "Tree", input, url, name, hash }
           const path = pathWith(fetch, hash)
-          this.post({ _tag: "Fetches", list: [[path, fetch]] })
+          this.#later(path, fetch)
           const attributes = request.input.filter(([attribute]) => isKnowledge(attribute))
           return { ok: true, value: { path, narHash: printHash(hash, "sri"), attributes } satisfies TreeAnswer }
         }
@@ -248,21 +261,19 @@ export abstract class EvaluationHost implements IoHost {
     })
   }
 
+  /** A fetch that the realiser does when something needs its path. */
+  #later(path: StorePath, fetch: Fetch): void {
+    this.#recorder?.fetches.push([path, fetch])
+    this.post({ _tag: "Fetches", list: [[path, fetch]] })
+  }
+
   /** The path that a source of the host would have. */
   #hashed(request: AddSource): IoAnswer | undefined {
     if (this.#hashPath === undefined) return undefined
-    const { expected } = request
-    const algorithm = expected?.algorithm ?? "sha256"
-    const digest = this.#hashPath(request.path, { accepted: request.accepted, flat: !request.recursive, algorithm })
-    if (expected !== undefined && !sameHash(expected, { algorithm, digest })) {
-      const [wanted, found] = [expected, { algorithm, digest }].map((hash) => printHash(hash, "sri"))
-      return failure("hash-mismatch", `hash mismatch importing path '${request.path}':\n  specified: ${wanted}\n     got:    ${found}`)
-    }
-    const value =
-      request.recursive && algorithm === "sha256"
-        ? makeSource(request.name, digest)
-        : makeFixedOutput(request.name, request.recursive ? "recursive" : "flat", { algorithm, digest })
-    return { ok: true, value }
+    const sum = this.#recorder?.before(request)
+    const answer = hashedSource(request, this.#hashPath)
+    this.#recorder?.source(request, sum, answer)
+    return answer
   }
 
   release(request: FarRequest): void {
@@ -270,17 +281,19 @@ export abstract class EvaluationHost implements IoHost {
     const id = this.#pending.get(key)
     if (id === undefined) return
     this.#pending.delete(key)
-    this.#keys.delete(id)
+    this.#asked.delete(id)
     this.#hashing.delete(key)
     this.post({ _tag: "Release", id })
   }
 
-  /** Takes the answer to a question; one that was released meanwhile is dropped. */
-  deliver(id: number, answer: IoAnswer): void {
-    const key = this.#keys.get(id)
-    if (key === undefined) return
-    this.#keys.delete(id)
+  /** Takes the answer to a question, with what the store said of the paths that were looked at; one that was released meanwhile is dropped. */
+  deliver(id: number, answer: IoAnswer, stamps: Stamps): void {
+    const asked = this.#asked.get(id)
+    if (asked === undefined) return
+    const { key, question, sum } = asked
+    this.#asked.delete(id)
     this.#pending.delete(key)
+    this.#recorder?.far(question, answer, stamps, sum)
     this.#answers.set(key, this.#fallThrough(key, answer))
     this.#hashing.delete(key)
   }
@@ -322,6 +335,7 @@ export abstract class EvaluationHost implements IoHost {
 
   print(line: ByteString): void {
     if (this.#until !== undefined) throw new Interrupted()
+    this.#recorder?.lines.push(line)
     this.post({ _tag: "Print", line })
   }
 }

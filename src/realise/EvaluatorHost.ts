@@ -15,6 +15,7 @@ import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { endedText, withoutLabel } from "./EvaluatorProtocol.ts"
+import { keptResult } from "./KeptEvaluation.ts"
 import type { EvaluatorSession, SessionReply, SessionRequest, SessionSettings, SessionView } from "./Session.ts"
 import { startThread, type Thread } from "./EvaluatorThread.ts"
 import type { OpenWorld, World } from "./Questions.ts"
@@ -43,7 +44,7 @@ const retire = async (thread: Thread): Promise<void> => {
 const runTask = Effect.fnUntraced(function* (thread: Thread, task: Task, world: OpenWorld, patience: number, broken: () => void) {
   const sink = yield* EventSink
   const context = yield* Effect.context<never>()
-  const questions = makeQuestions(context, world, sink, (id, answer) => thread.answer({ _tag: "Answer", id, answer }))
+  const questions = makeQuestions(context, world, sink, (id, answer, stamps) => thread.answer({ _tag: "Answer", id, answer, stamps }))
 
   const evaluate = Effect.callback<TaskEnd, EvaluationFailed>((resume) => {
     const done = (effect: Effect.Effect<TaskEnd, EvaluationFailed>): void => {
@@ -154,6 +155,9 @@ const make = Effect.fnUntraced(function* (world: OpenWorld) {
 
   const run = Effect.fn("Evaluator.run")(function* (job: EvaluationJob) {
     const task: Task = { _tag: "Run", job, timed: yield* isTraced }
+    // Whoever began the task found none.
+    const kept = idle?.ahead === undefined ? yield* keptResult(job, world) : undefined
+    if (kept !== undefined) return kept
     const thread = threads.take(task)
     let usable = true
     const end = yield* runTask(thread, task, world, patience, () => {

@@ -9,13 +9,16 @@ import { hashPath } from "../store/HashPath.ts"
 import { EventSink } from "../wire/Events.ts"
 import { isTraced } from "../wire/TracePropagation.ts"
 import { answering, evaluating } from "./Announce.ts"
+import { DependencyRecorder } from "./Dependencies.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
+import { keep } from "./EvaluationCache.ts"
 import type { HostSettings } from "./EvaluationHost.ts"
 import { EvaluationHost } from "./EvaluationHost.ts"
 import type { RunResult } from "./EvaluationRun.ts"
 import { prepare } from "./EvaluationRun.ts"
 import type { FromEvaluator } from "./EvaluatorProtocol.ts"
+import { keptResult } from "./KeptEvaluation.ts"
 import { withoutLabel } from "./EvaluatorProtocol.ts"
 import type { World } from "./Questions.ts"
 import { makeQuestions } from "./Questions.ts"
@@ -28,8 +31,8 @@ class InThreadHost extends EvaluationHost {
   override readonly wait = undefined
   #post: (message: FromEvaluator) => unknown
 
-  constructor(job: HostSettings, timed: boolean, post: (message: FromEvaluator) => unknown) {
-    super(job, hashPath, timed)
+  constructor(job: HostSettings, timed: boolean, post: (message: FromEvaluator) => unknown, recorder?: DependencyRecorder) {
+    super(job, hashPath, timed, recorder)
     this.#post = post
   }
 
@@ -60,8 +63,8 @@ const runTask = Effect.fnUntraced(function* (
   /** Called when an answer has come; replaced while the task waits. */
   let answered: () => void = () => {}
   let unseen = 0
-  const questions = makeQuestions(yield* Effect.context<never>(), Effect.succeed(context), sink, (id, answer) => {
-    host.deliver(id, answer)
+  const questions = makeQuestions(yield* Effect.context<never>(), Effect.succeed(context), sink, (id, answer, stamps) => {
+    host.deliver(id, answer, stamps)
     unseen++
     answered()
   })
@@ -103,11 +106,16 @@ export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
     const context = yield* Effect.context<World>()
 
     const run = Effect.fn("Evaluator.run")(function* (job: EvaluationJob) {
+      const kept = yield* keptResult(job, Effect.succeed(context))
+      if (kept !== undefined) return kept
+      const recorder = job.evaluationCache === undefined ? undefined : new DependencyRecorder()
       const end = yield* runTask(context, (post, timed) => {
-        const host = new InThreadHost(job, timed, post)
+        const host = new InThreadHost(job, timed, post, recorder)
         return { host, step: prepare(job, host).step }
       })
-      return end._tag === "Result" ? end.result : yield* mismatched
+      if (end._tag !== "Result") return yield* mismatched
+      if (recorder !== undefined) keep(job, end, recorder)
+      return end.result
     })
 
     const openSession = (settings: SessionSettings): EvaluatorSession => {

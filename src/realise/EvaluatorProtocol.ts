@@ -6,6 +6,7 @@ import type { FarRequest, IoAnswer, NearRequest } from "../eval/IoRequest.ts"
 import type { Fetch } from "../fetch/Fetch.ts"
 import { type ByteString, toUnicode } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
+import type { StoreStamp } from "./Dependencies.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import type { FileTime } from "./FileTimes.ts"
 import type { AttributeReply, AttributeRequest, AttributeSettings } from "./jobs/AttributeJob.ts"
@@ -23,6 +24,9 @@ export const Flag = {
   /** 1: the evaluation has ended, and its thread writes what the next run may use. */
   Saving: 2
 } as const
+
+/** Store paths, and what the store says of each. */
+export type Stamps = ReadonlyArray<readonly [StorePath, StoreStamp]>
 
 /** A question that the main thread answers. */
 export type Question =
@@ -46,7 +50,8 @@ export type ToEvaluator =
   /** The same for evaluations attribute by attribute. What was parsed is kept for the next run only when that is said: `Save`. */
   | { readonly _tag: "Attribute"; readonly settings: AttributeSettings; readonly request: AttributeRequest; readonly timed: boolean }
   | { readonly _tag: "Save" }
-  | { readonly _tag: "Answer"; readonly id: number; readonly answer: IoAnswer }
+  /** `stamps`: of the store paths that the answer was found in. */
+  | { readonly _tag: "Answer"; readonly id: number; readonly answer: IoAnswer; readonly stamps: Stamps }
 
 export type FromEvaluator =
   /** `file`: the one whose evaluation asks, where that is known. */

@@ -5,7 +5,9 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import type { MessagePort } from "node:worker_threads"
 import { installNode } from "../castore/crypto/Node.ts"
 import { hashPath } from "../store/HashPath.ts"
+import { DependencyRecorder } from "./Dependencies.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
+import { keep } from "./EvaluationCache.ts"
 import { prepare } from "./EvaluationRun.ts"
 import type { RunResult } from "./EvaluationRun.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
@@ -30,10 +32,22 @@ const openSyntax = (job: Pick<EvaluationJob, "syntaxCache">): SyntaxCache | unde
   return syntax
 }
 
+/** Keeps the result of the last job for the next run. */
+let keepResult: (() => void) | undefined
+
 const run = (message: ToEvaluator & { readonly _tag: "Run" }) => {
   const { job, timed } = message
-  const host = new WorkerHost(port, flags, job, { hash: job.readOnly ? hashPath : undefined, timed, syntax: openSyntax(job) })
-  return { host, step: prepare(message.job, host).step }
+  const recorder = job.evaluationCache === undefined ? undefined : new DependencyRecorder()
+  const host = new WorkerHost(port, flags, job, { hash: job.readOnly ? hashPath : undefined, timed, syntax: openSyntax(job), recorder })
+  const { step } = prepare(job, host)
+  return {
+    host,
+    step: () => {
+      const result = step()
+      if (result?._tag === "Result" && recorder?.dependencies !== undefined) keepResult = () => keep(job, result, recorder)
+      return result
+    }
+  }
 }
 
 /** The session that this thread is for. */
@@ -76,8 +90,10 @@ const begin = (message: Task) => {
   }
 }
 
-/** Keeps what was parsed, now that nobody waits for the result. */
+/** Keeps what was parsed, and the result, now that nobody waits for it. */
 const save = (): void => {
+  keepResult?.()
+  keepResult = undefined
   syntax?.save()
   Atomics.store(flags, Flag.Saving, 0)
   Atomics.notify(flags, Flag.Saving)
@@ -89,7 +105,7 @@ const evaluate = async (message: Task): Promise<void> => {
     const { host, step } = await begin(message)
     result = step()
     host.tellFiles()
-    if (syntax?.unsaved === true) Atomics.store(flags, Flag.Saving, 1)
+    if (syntax?.unsaved === true || keepResult !== undefined) Atomics.store(flags, Flag.Saving, 1)
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
     post({ _tag: "Failed", rendered: `error: the evaluator failed, which is a defect of yix: ${text}`, exitCode: 1, unusable: true })

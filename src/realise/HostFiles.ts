@@ -5,6 +5,14 @@ import * as fs from "node:fs"
 import type { FileType, IoAnswer, NearRequest } from "../eval/IoRequest.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 
+/** Hears of what is read, with how it was just before. */
+export interface HostWatch {
+  file(path: ByteString, before: fs.Stats, contents: Uint8Array): void
+  directory(path: ByteString, before: fs.Stats, entries: ReadonlyArray<readonly [ByteString, FileType]>): void
+  /** Any other request, and those two where they failed. */
+  other(request: NearRequest, answer: IoAnswer): void
+}
+
 /** Beyond this a file is no string: V8 holds at most about 512 MiB in one. */
 const fileLimit = 512 * 1024 * 1024
 
@@ -34,20 +42,26 @@ const describe = (error: NodeJS.ErrnoException, doing: string, path: ByteString)
   }
 }
 
-const readFile = (path: ByteString): IoAnswer => {
+const readFile = (path: ByteString, watch: HostWatch | undefined): IoAnswer => {
   try {
-    const size = fs.statSync(hostName(path)).size
+    const before = fs.statSync(hostName(path))
+    const { size } = before
     if (size > fileLimit) return refuse("too-large", `file '${path}' has ${size} bytes; at most ${fileLimit} can be read as a string`)
-    return answer(fs.readFileSync(hostName(path), "latin1"))
+    const contents = fs.readFileSync(hostName(path))
+    watch?.file(path, before, contents)
+    return answer(contents.toString("latin1"))
   } catch (error) {
     return describe(error as NodeJS.ErrnoException, "reading file", path)
   }
 }
 
-const readDirectory = (path: ByteString): IoAnswer => {
+const readDirectory = (path: ByteString, watch: HostWatch | undefined): IoAnswer => {
   try {
-    const entries = fs.readdirSync(hostName(path), { withFileTypes: true, encoding: "latin1" as BufferEncoding })
-    return answer(entries.map((entry) => [entry.name, typeOf(entry)] as const))
+    const before = watch === undefined ? undefined : fs.statSync(hostName(path))
+    const found = fs.readdirSync(hostName(path), { withFileTypes: true, encoding: "latin1" as BufferEncoding })
+    const entries = found.map((entry) => [entry.name, typeOf(entry)] as const)
+    if (before !== undefined) watch?.directory(path, before, entries)
+    return answer(entries)
   } catch (error) {
     return describe(error as NodeJS.ErrnoException, "reading directory", path)
   }
@@ -73,12 +87,18 @@ const readLink = (path: ByteString): IoAnswer => {
 }
 
 /** Answers a near request from the host. */
-export const answerFromHost = (request: NearRequest): IoAnswer => {
+export const answerFromHost = (request: NearRequest, watch?: HostWatch): IoAnswer => {
+  const answer = look(request, watch)
+  if (watch !== undefined && !(answer.ok && (request._tag === "ReadFile" || request._tag === "ReadDirectory"))) watch.other(request, answer)
+  return answer
+}
+
+const look = (request: NearRequest, watch: HostWatch | undefined): IoAnswer => {
   switch (request._tag) {
     case "ReadFile":
-      return readFile(request.path)
+      return readFile(request.path, watch)
     case "ReadDirectory":
-      return readDirectory(request.path)
+      return readDirectory(request.path, watch)
     case "PathType":
       return pathType(request.path, request.follow)
     case "ReadLink":

@@ -16,16 +16,20 @@ import type { IoAnswer } from "../eval/IoRequest.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { toUnicode } from "../nix/Bytes.ts"
 import { printUrl } from "../nix/FlakeRef.ts"
+import { baseName, isInStore } from "../nix/StorePath.ts"
+import type { PathInfo } from "../store/PathInfo.ts"
 import type { PathInfoService } from "../store/PathInfoService.ts"
+import { stampOf } from "../store/Stamp.ts"
 import type { Event } from "../wire/Events.ts"
 import { shownUrl } from "../wire/HttpError.ts"
 import { CurrentWork } from "./Announce.ts"
-import type { FromEvaluator, Question } from "./EvaluatorProtocol.ts"
+import { absent, type StoreStamp } from "./Dependencies.ts"
+import type { FromEvaluator, Question, Stamps } from "./EvaluatorProtocol.ts"
 import { spansOf } from "./FileSpans.ts"
 import { Realiser } from "./Realiser.ts"
 import type { RealiseError } from "./RealiseError.ts"
 import { toIoFailure } from "./RealiseError.ts"
-import { hashStored, readStore } from "./StoreFiles.ts"
+import { hashStored, readStore, visitSource, type Visited } from "./StoreFiles.ts"
 
 /** The messages that end an evaluation. */
 type Ending = Extract<FromEvaluator, { readonly _tag: "Result" | "Reply" | "Attribute" | "Failed" | "Interrupted" }>
@@ -38,13 +42,20 @@ const failureOf = (error: RealiseError | CastoreError): IoAnswer => ({
   failure: "exitCode" in error ? toIoFailure(error) : { kind: error._tag, message: error.message, exitCode: undefined }
 })
 
-const answer = (question: Question): Effect.Effect<IoAnswer, never, World> =>
+/** Answers a question. `visited` hears of the store paths whose content the answer depends on. */
+const answer = (question: Question, visited: Visited): Effect.Effect<IoAnswer, never, World> =>
   (question._tag === "StoreRead"
-    ? readStore(question.request)
+    ? readStore(question.request, visited)
     : question._tag === "StoreHash"
-      ? hashStored(question.request)
-      : Effect.flatMap(Realiser, (realiser) => Effect.map(realiser.answer(question), (value): IoAnswer => ({ ok: true, value })))
+      ? hashStored(question.request, visited)
+      : Effect.flatMap(Realiser, (realiser) => realiser.answer(question)).pipe(
+          Effect.map((value): IoAnswer => ({ ok: true, value })),
+          Effect.tap(() => (question._tag === "AddSource" && isInStore(question.path) ? visitSource(question.path, visited) : Effect.void))
+        )
   ).pipe(Effect.catch((error) => Effect.succeed(failureOf(error))))
+
+/** What a store says of a path that it has. */
+export const stampOfInfo = (info: PathInfo): StoreStamp => stampOf(info.narHash, info.references.map(baseName))
 
 /** What a question is about, for traces. */
 const subjectOf = (question: Question): Record<string, unknown> => {
@@ -94,7 +105,7 @@ export const makeQuestions = (
   context: Context.Context<never>,
   world: OpenWorld,
   sink: (event: Event) => void,
-  reply: (id: number, answer: IoAnswer) => void
+  reply: (id: number, answer: IoAnswer, stamps: Stamps) => void
 ) => {
   const fork = Effect.runForkWith(context)
   /** The evaluation's span. Said to each question, since the world brings along the span that it was opened in. */
@@ -116,7 +127,9 @@ export const makeQuestions = (
 
   const ask = (id: number, question: Question, file: ByteString | undefined): void => {
     const attributes = file === undefined ? subjectOf(question) : { ...subjectOf(question), "code.file.path": toUnicode(file) }
-    const answered = Effect.withSpan(answer(question), `Question.${question._tag}`, { attributes, ...under })
+    const stamps: Array<Stamps[number]> = []
+    const visited: Visited = (path, info) => stamps.push([path, Option.isSome(info) ? stampOfInfo(info.value) : absent])
+    const answered = Effect.withSpan(answer(question, visited), `Question.${question._tag}`, { attributes, ...under })
     const awaited = evaluation === undefined ? [] : awaitedBy(question)
     const tell = (_tag: "Awaits" | "Resumed") => awaited.length > 0 && sink({ _tag, id: evaluation!, paths: awaited })
     tell("Awaits")
@@ -130,7 +143,8 @@ export const makeQuestions = (
         id,
         Exit.isSuccess(exit)
           ? exit.value
-          : { ok: false, failure: { kind: "defect", message: Cause.pretty(exit.cause), exitCode: undefined } }
+          : { ok: false, failure: { kind: "defect", message: Cause.pretty(exit.cause), exitCode: undefined } },
+        stamps
       )
     })
   }
@@ -171,7 +185,7 @@ export const makeQuestions = (
 }
 
 /** A traced or warning line as an event. */
-const lineEvent = (line: ByteString): Event => ({
+export const lineEvent = (line: ByteString): Event => ({
   _tag: "Message",
   level: line.startsWith("trace:") ? "trace" : "warning",
   text: toUnicode(line)

@@ -28,6 +28,9 @@ import { answerFromNode, nodeType, refusal } from "./StoreTree.ts"
 
 type StoreRequest = NearRequest & { readonly path: ByteString }
 
+/** Hears of the store paths that are looked at. */
+export type Visited = (path: StorePath, info: Option.Option<PathInfo>) => void
+
 /** The path info of a store path, which is made present where that can be done. */
 const present = Effect.fnUntraced(function* (
   path: StorePath
@@ -41,14 +44,23 @@ const present = Effect.fnUntraced(function* (
   return yield* infos.get(path)
 })
 
+const visiting = (visited: Visited) => (path: StorePath) => Effect.tap(present(path), (info) => Effect.sync(() => visited(path, info)))
+
+/** Looks at the store paths that a source lies in, once it is known to be there. */
+export const visitSource = (path: ByteString, visited: Visited): Effect.Effect<unknown, CastoreError, PathInfoService | DirectoryService> =>
+  Effect.flatMap(PathInfoService, (infos) =>
+    locate(path, false, (path) => Effect.tap(infos.get(path), (info) => Effect.sync(() => visited(path, info))))
+  )
+
 /** Answers `request`, whose path is a store path or lies below one. Failures of the store are answers too; failures to realise are errors. */
 export const readStore = Effect.fnUntraced(function* (
-  request: StoreRequest
+  request: StoreRequest,
+  visited: Visited
 ): Effect.fn.Return<IoAnswer, RealiseError | CastoreError, Realiser | PathInfoService | DirectoryService | BlobService> {
   // What a path refers to does not depend on where in it one looks.
   const at = request._tag === "References" ? splitStorePath(request.path).storePath : request.path
   const follow = request._tag === "PathType" ? request.follow : request._tag !== "ReadLink" && request._tag !== "References"
-  const place = yield* locate(at, follow, present)
+  const place = yield* locate(at, follow, visiting(visited))
   if (place._tag === "Unknown") return refusal(notInStore, `path '${place.storePath}' is not valid`)
   if (place._tag === "Outside") return refusal(notInStore, place.path)
   if (request._tag === "References") return { ok: true, value: place.info.references }
@@ -72,10 +84,11 @@ export const readStore = Effect.fnUntraced(function* (
 
 /** The path that a source in a store path would have, in an evaluation that writes nothing. Failures to read or realise it are errors. */
 export const hashStored = Effect.fnUntraced(function* (
-  request: AddSource
+  request: AddSource,
+  visited: Visited
 ): Effect.fn.Return<IoAnswer, RealiseError | CastoreError, Realiser | PathInfoService | DirectoryService | BlobService> {
   const { name, path, accepted } = request
-  const place = yield* locate(path, false, present)
+  const place = yield* locate(path, false, visiting(visited))
   if (place._tag !== "Inside") return refusal(notInStore, `path '${path}' is in no store`)
   const found = yield* sourceNode(path, place)
   const hashed = (node: Node) => Effect.mapError(pathOfNode(name, path, node, addOptions(request)), (error) => sourceFailure(path, error))

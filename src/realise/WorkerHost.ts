@@ -6,6 +6,7 @@ import { receiveMessageOnPort } from "node:worker_threads"
 import type { FarRequest } from "../eval/IoRequest.ts"
 import type { hashPath } from "../store/HashPath.ts"
 import type { SyntaxStore } from "../eval/SyntaxStore.ts"
+import type { DependencyRecorder } from "./Dependencies.ts"
 import type { HostSettings } from "./EvaluationHost.ts"
 import { EvaluationHost } from "./EvaluationHost.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
@@ -20,9 +21,14 @@ export class WorkerHost extends EvaluationHost {
     port: MessagePort,
     flags: Int32Array,
     job: HostSettings,
-    options: { readonly hash: typeof hashPath | undefined; readonly timed: boolean; readonly syntax: SyntaxStore | undefined }
+    options: {
+      readonly hash: typeof hashPath | undefined
+      readonly timed: boolean
+      readonly syntax: SyntaxStore | undefined
+      readonly recorder?: DependencyRecorder | undefined
+    }
   ) {
-    super(job, options.hash, options.timed)
+    super(job, options.hash, options.timed, options.recorder)
     this.#port = port
     this.#flags = flags
     this.syntax = options.syntax
@@ -38,7 +44,7 @@ export class WorkerHost extends EvaluationHost {
       const received = receiveMessageOnPort(this.#port) as { readonly message: ToEvaluator } | undefined
       if (received === undefined) return
       const message = received.message
-      if (message._tag === "Answer") this.deliver(message.id, message.answer)
+      if (message._tag === "Answer") this.deliver(message.id, message.answer, message.stamps)
     }
   }
 

@@ -14,10 +14,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { type CastoreError, isCastoreError, StoreUnavailable } from "../CastoreError.ts"
+import { formatVersion } from "./FormatVersion.ts"
 import { Session } from "./Session.ts"
-
-/** The version of everything in the directory: schema and files. A reader refuses a later one. */
-export const formatVersion = 1
 
 /** Milliseconds that an operation waits for another process's lock. */
 const patience = 10_000

@@ -20,6 +20,7 @@ const rows: ReadonlyArray<readonly [names: string, kind: Kind, effect: Effect]> 
   ["allow-import-from-derivation", "bool", "used"],
   ["allowed-uris", "list", "used"],
   ["cores build-cores", "text", "harmless"],
+  ["eval-cache", "bool", "used"],
   ["eval-system", "text", "used"],
   ["experimental-features", "list", "used"],
   ["fallback build-fallback", "bool", "harmless"],
@@ -68,7 +69,7 @@ const rows: ReadonlyArray<readonly [names: string, kind: Kind, effect: Effect]> 
   ["max-free", "text", later],
   ...(
     "accept-flake-config allow-dirty allow-dirty-locks allow-new-privileges allow-symlinked-store always-allow-substitutes auto-allocate-uids auto-optimise-store " +
-    "builders-use-substitutes compress-build-log,build-compress-log eval-cache fsync-metadata fsync-store-paths http2 ignore-try " +
+    "builders-use-substitutes compress-build-log,build-compress-log fsync-metadata fsync-store-paths http2 ignore-try " +
     "impersonate-linux-26,build-impersonate-linux-26 keep-build-log,build-keep-log keep-derivations,gc-keep-derivations keep-env-derivations,env-keep-derivations " +
     "keep-outputs,gc-keep-outputs nix-shell-always-looks-for-shell-nix nix-shell-shebang-arguments-relative-to-script preallocate-contents print-missing " +
     "require-drop-supplementary-groups sync-before-registering trace-function-calls trace-import-from-derivation trust-tarballs-from-git-forges use-case-hack use-cgroups " +

@@ -80,6 +80,7 @@ export const evaluationSettings = Effect.fnUntraced(function* (line: CommandLine
     features: features.filter((feature) => known.includes(feature)),
     traceVerbose: settings.bool("trace-verbose", false),
     abortOnWarn: settings.bool("abort-on-warn", false),
+    noEvalCache: !settings.bool("eval-cache", true),
     lintUrlLiterals: yield* severity(settings, "lint-url-literals"),
     lintShortPathLiterals: yield* severity(settings, "lint-short-path-literals"),
     lintAbsolutePathLiterals: yield* severity(settings, "lint-absolute-path-literals"),

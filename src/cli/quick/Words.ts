@@ -55,6 +55,7 @@ const evaluation: Table = new Map([
   ["lint-short-path-literals", severity],
   ["lint-absolute-path-literals", severity],
   ["no-syntax-cache", on],
+  ["no-eval-cache", on],
   ["error-format", /^(?:text|json)$/],
   ["show-trace", on]
 ])
@@ -157,6 +158,8 @@ const inputOf = (given: Given): EvaluationInput => ({
   lintShortPathLiterals: (given.one("lint-short-path-literals") ?? "ignore") as Severity,
   lintAbsolutePathLiterals: (given.one("lint-absolute-path-literals") ?? "ignore") as Severity,
   noSyntaxCache: given.has("no-syntax-cache"),
+  noEvalCache: given.has("no-eval-cache"),
+  choice: { store: given.one("store"), config: given.one("config") },
   errorFormat: (given.one("error-format") ?? "text") as "text" | "json",
   showTrace: given.has("show-trace")
 })

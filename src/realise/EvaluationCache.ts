@@ -1,0 +1,175 @@
+/**
+ * Results of past evaluations, in a folder of the user's: where everything that one depended on is still the same, nothing is evaluated.
+ *
+ * One file for each thing that was asked (`EvaluationRecord.ts`), the last result of it. Files appear whole, by renaming, and never change: processes need not know of each
+ * other, and the folder may be deleted at any time. When there is too much, those go that were not used for longest. A folder that cannot be read or written is no
+ * cache, and nobody is told.
+ */
+import * as fs from "node:fs"
+import type { StorePath } from "../nix/StorePath.ts"
+import { type Dependencies, type DependencyRecorder, type StoreStamp } from "./Dependencies.ts"
+import { hostHolds, storeHolds } from "./DependencyCheck.ts"
+import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
+import { keyOf, nameOf } from "./EvaluationKey.ts"
+import { type EvaluationRecord, type Knowledge, packKnowledge, recordPieces, StoredRecord } from "./EvaluationRecord.ts"
+
+export interface EvaluationCacheLimits {
+  /** Bytes of all records. */
+  readonly total: number
+  /** Bytes of one. */
+  readonly record: number
+}
+
+const defaultLimits: EvaluationCacheLimits = { total: 256 * 2 ** 20, record: 64 * 2 ** 20 }
+
+/** Bytes above which a record makes the folder be looked through; smaller ones do so now and then. */
+const large = 2 ** 20
+
+/** Milliseconds after which a file that was being written is one that nobody finished. */
+const abandoned = 3_600_000
+
+const suffix = ".result"
+
+const quietly = (act: () => void): void => {
+  try {
+    act()
+  } catch {
+    // No cache, then.
+  }
+}
+
+const fileOf = (folder: string, key: string): string => `${folder}/${nameOf(key)}${suffix}`
+
+const write = (folder: string, key: string, pieces: ReadonlyArray<Uint8Array>): void => {
+  fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const file = fileOf(folder, key)
+  const writing = `${file}.${process.pid}-${Math.random().toString(36).slice(2)}.tmp`
+  const fd = fs.openSync(writing, "wx", 0o600)
+  try {
+    try {
+      for (const piece of pieces) for (let at = 0; at < piece.length;) at += fs.writeSync(fd, piece, at)
+    } finally {
+      fs.closeSync(fd)
+    }
+    fs.renameSync(writing, file)
+  } catch (error) {
+    quietly(() => fs.unlinkSync(writing))
+    throw error
+  }
+}
+
+/** Deletes what nobody finished, and records until the rest is within the limit. */
+const tidy = (folder: string, limits: EvaluationCacheLimits): void => {
+  const now = Date.now()
+  const records: Array<{ readonly file: string; readonly size: number; readonly used: number }> = []
+  for (const name of fs.readdirSync(folder)) {
+    const file = `${folder}/${name}`
+    const stat = fs.statSync(file, { throwIfNoEntry: false })
+    if (stat === undefined) continue
+    // A block at least.
+    if (name.endsWith(suffix)) records.push({ file, size: Math.max(stat.size, 4096), used: stat.mtimeMs })
+    else if (name.endsWith(".tmp") && now - stat.mtimeMs > abandoned) quietly(() => fs.unlinkSync(file))
+  }
+  let total = records.reduce((sum, { size }) => sum + size, 0)
+  for (const { file, size } of records.toSorted((a, b) => a.used - b.used)) {
+    if (total <= limits.total) break
+    quietly(() => fs.unlinkSync(file))
+    total -= size
+  }
+}
+
+/** What an evaluation gave. */
+export interface Outcome {
+  readonly result: EvaluationResult
+  /** Those that the realiser was told at the end. */
+  readonly derivations: Knowledge["derivations"]
+}
+
+/** Keeps what an evaluation gave. Never fails; nothing is kept where it cannot be. */
+export const keep = (
+  job: EvaluationJob,
+  { result, derivations }: Outcome,
+  recorder: DependencyRecorder,
+  limits: EvaluationCacheLimits = defaultLimits
+): void => {
+  const folder = job.evaluationCache?.folder
+  const { dependencies, lines } = recorder
+  if (folder === undefined || dependencies === undefined) return
+  quietly(() => {
+    const key = keyOf(job)
+    // Texts of values are told as they are: only who is given derivations builds them.
+    const knowledge =
+      result._tag === "Derivations"
+        ? { derivations: [...recorder.derivations, ...derivations], fetches: recorder.fetches }
+        : { derivations: [], fetches: [] }
+    const pieces = recordPieces({ key, result, lines, dependencies }, packKnowledge(knowledge))
+    const size = pieces.reduce((sum, { length }) => sum + length, 0)
+    if (size > limits.record) return
+    write(folder, key, pieces)
+    if (size > large || Math.random() < 1 / 16) tidy(folder, limits)
+  })
+}
+
+/** A kept result, everything of the host that it depends on being the same. The finder closes it. */
+export class Found {
+  readonly #stored: StoredRecord
+  readonly #folder: string
+  /** As they are noted anew. */
+  readonly #dependencies: Dependencies
+
+  constructor(stored: StoredRecord, folder: string, dependencies: Dependencies) {
+    this.#stored = stored
+    this.#folder = folder
+    this.#dependencies = dependencies
+  }
+
+  get record(): EvaluationRecord {
+    return this.#stored.record
+  }
+
+  /** The paths that a store must be asked for before the result may be used. */
+  get asks(): Iterable<StorePath> {
+    return this.#dependencies.stored.keys()
+  }
+
+  /** Whether the result may be used with a store that says this of the paths. */
+  holds(stamps: ReadonlyMap<StorePath, StoreStamp>): boolean {
+    return storeHolds(this.#dependencies, stamps)
+  }
+
+  /** What the realiser has to know of the result; `undefined` where it is damaged. */
+  knowledge(): Knowledge | undefined {
+    return this.#stored.knowledge()
+  }
+
+  /** Notes that the result was used, and how files are now. Never fails. To be called after the result was told. */
+  used(): void {
+    quietly(() => {
+      this.#stored.touch()
+      if (this.#dependencies === this.record.dependencies) return
+      const rest = this.#stored.rest()
+      if (rest !== undefined) write(this.#folder, this.record.key, recordPieces({ ...this.record, dependencies: this.#dependencies }, rest))
+    })
+  }
+
+  close(): void {
+    this.#stored.close()
+  }
+}
+
+/** The kept result of a job, if everything of the host that it depends on is the same; the store's part is for the caller to ask (`asks`, `holds`). Never fails. */
+export const find = async (job: EvaluationJob): Promise<Found | undefined> => {
+  const folder = job.evaluationCache?.folder
+  if (folder === undefined) return undefined
+  let stored: StoredRecord | undefined
+  try {
+    const key = keyOf(job)
+    stored = StoredRecord.open(fileOf(folder, key), key)
+    const dependencies = stored === undefined ? undefined : await hostHolds(stored.record.dependencies)
+    if (dependencies !== undefined) return new Found(stored!, folder, dependencies)
+  } catch {
+    // What cannot be looked at is not the same.
+  }
+  stored?.close()
+  return undefined
+}
