@@ -4,8 +4,7 @@
  */
 import { getCompileCacheDir } from "node:module"
 import { dirname } from "node:path"
-import { MessageChannel, Worker } from "node:worker_threads"
-import type { MessagePort } from "node:worker_threads"
+import type { MessagePort, Worker } from "node:worker_threads"
 import type { EvaluationJob } from "./Evaluation.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
@@ -39,6 +38,8 @@ export class Thread {
   #listening = false
 
   constructor() {
+    // Not for programs that come to their end without a thread.
+    const { MessageChannel, Worker } = process.getBuiltinModule("node:worker_threads")
     const source = import.meta.url.endsWith(".ts") ? "./EvaluatorBoot.ts" : "./EvaluatorBoot.js"
     const cache = getCompileCacheDir()
     const channel = new MessageChannel()
@@ -47,8 +48,13 @@ export class Thread {
     this.worker = new Worker(new URL(source, import.meta.url), {
       workerData: { port: channel.port2, flags: this.flags, compileCache: cache === undefined ? undefined : dirname(cache) },
       transferList: [channel.port2],
-      resourceLimits: limits
+      resourceLimits: limits,
+      // Else Node joins them to its own streams, and loads all of its terminals and sockets.
+      stdout: true,
+      stderr: true
     })
+    // Nothing of ours; remarks of Node.
+    this.worker.stderr.on("data", (bytes: Uint8Array) => process.stderr.write(bytes))
     this.worker.once("error", (error: Error & { code?: string }) =>
       this.#ended(
         error.code === "ERR_WORKER_OUT_OF_MEMORY"

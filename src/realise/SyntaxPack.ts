@@ -9,7 +9,6 @@
  *
  * Checksums are the first 64 bits of SHA-256. Whatever a file holds, a wrong tree never comes out of it: at worst none.
  */
-import * as crypto from "node:crypto"
 import * as fs from "node:fs"
 
 const magic = 0x50786979
@@ -25,7 +24,7 @@ export type PackKey = Uint32Array
 
 /** SHA-256 of bytes, as cells. */
 export const digestCells = (bytes: Uint8Array): Uint32Array => {
-  const digest = crypto.hash("sha256", bytes, "buffer")
+  const digest = process.getBuiltinModule("node:crypto").hash("sha256", bytes, "buffer")
   const cells = new Uint32Array(8)
   new Uint8Array(cells.buffer).set(digest)
   return cells

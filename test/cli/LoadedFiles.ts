@@ -5,7 +5,7 @@ import { isMainThread } from "node:worker_threads"
 
 registerHooks({
   load: (url, context, next) => {
-    if (url.includes("/dist/")) fs.writeSync(2, `${isMainThread ? "main" : "thread"} ${url.replace(/^.*\/|-[^-]*$/g, "")}\n`)
+    if (url.includes("/dist/")) fs.writeSync(2, `${isMainThread ? "main" : "thread"} ${url.replace(/^.*\/|-[\w-]{8}\.js$/g, "")}\n`)
     return next(url, context)
   }
 })

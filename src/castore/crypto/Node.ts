@@ -1,10 +1,10 @@
 /**
  * Hashing and ed25519 for Node: fills `nix/Crypto.ts`.
  *
- * MD5, the SHAs and ed25519 are node:crypto, there at once. BLAKE3 is the native module where its optional package is installed, found when first needed
+ * MD5, the SHAs and ed25519 are node:crypto. BLAKE3 is the native module where its optional package is installed, found when first needed
  * (some 5 ms); else WebAssembly (hash-wasm), which loads asynchronously. So who hashes with BLAKE3 awaits `prepareNode` first; for the rest `installNode` will do.
  */
-import * as NodeCrypto from "node:crypto"
+import type * as NodeCrypto from "node:crypto"
 import { createRequire } from "node:module"
 import { install } from "../../nix/Crypto.ts"
 import type { CryptoProvider, HashAlgorithm, Hasher } from "../../nix/Crypto.ts"
@@ -20,6 +20,11 @@ interface NativeModule {
   blake3(input: Uint8Array): Uint8Array
   readonly Blake3Hasher: new () => { update(input: Uint8Array): unknown; digestBuffer(): Uint8Array }
 }
+
+let loaded: typeof NodeCrypto | undefined
+
+/** Loaded when first needed: it takes ten milliseconds, and small evaluations hash nothing. */
+const openssl = (): typeof NodeCrypto => (loaded ??= process.getBuiltinModule("node:crypto"))
 
 /** The same bytes as a plain array: a Buffer's `slice` is a view, which surprises who was promised a `Uint8Array`. */
 const plain = (buffer: Uint8Array): Uint8Array => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
@@ -110,7 +115,7 @@ class NodeHasher implements Hasher {
   private readonly hash: NodeCrypto.Hash
 
   constructor(algorithm: string) {
-    this.hash = NodeCrypto.createHash(algorithm)
+    this.hash = openssl().createHash(algorithm)
   }
 
   update(bytes: Uint8Array): void {
@@ -128,19 +133,19 @@ const privatePrefix = Buffer.from("302e020100300506032b657004220420", "hex")
 
 const provider: CryptoProvider = {
   hash(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array {
-    return algorithm === "blake3" ? blake3Now().hash(bytes) : plain(NodeCrypto.hash(algorithm, bytes, "buffer"))
+    return algorithm === "blake3" ? blake3Now().hash(bytes) : plain(openssl().hash(algorithm, bytes, "buffer"))
   },
   hasher(algorithm: HashAlgorithm): Hasher {
     return algorithm === "blake3" ? blake3Now().hasher() : new NodeHasher(algorithm)
   },
   sign(secretKey: Uint8Array, message: Uint8Array): Uint8Array {
     const key = Buffer.concat([privatePrefix, secretKey.subarray(0, 32)])
-    return plain(NodeCrypto.sign(null, message, { key, format: "der", type: "pkcs8" }))
+    return plain(openssl().sign(null, message, { key, format: "der", type: "pkcs8" }))
   },
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
     if (publicKey.length !== 32 || signature.length !== 64) return false
     const key = Buffer.concat([publicPrefix, publicKey])
-    return NodeCrypto.verify(null, message, { key, format: "der", type: "spki" }, signature)
+    return openssl().verify(null, message, { key, format: "der", type: "spki" }, signature)
   }
 }
 

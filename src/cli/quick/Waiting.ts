@@ -13,7 +13,7 @@ import { type EndingSignal, onSignals, sameSignal, signalStatuses } from "../Int
 import { closedStatus, harmless, put, tell } from "../StandardStreams.ts"
 import type { Alone } from "./Words.ts"
 
-/** Milliseconds without a result after which the rest of the program is loaded: it will be asked, or show on a terminal what is under way. */
+/** Milliseconds of the thread's without a result after which the rest of the program is loaded: it will be asked, or show on a terminal what is under way. */
 const moment = 100
 
 /** The same where it would only tell from time to time that the evaluation goes on. */
@@ -110,7 +110,9 @@ export const wait = (thread: Thread, alone: Alone, asking: boolean, loadRest: ()
       thread.interrupt()
     } else if (Date.now() - receivedAt > sameSignal) process.exit(signalStatuses[signal])
   })
-  const timer = setTimeout(() => void load(), alone.live || asking ? moment : longWait)
+  let timer: NodeJS.Timeout | undefined
+  // A machine that is busy starts no thread in a moment.
+  thread.worker.once("online", () => (timer = setTimeout(() => void load(), alone.live || asking ? moment : longWait)))
   // Keeps the process until the end, whatever it waits for.
   const alive = setInterval(() => {}, 0x7fffffff)
   thread.listen({
