@@ -11,25 +11,15 @@ import type { Value } from "./Value.ts"
 
 const needsMore = (value: Value): value is AttributeSet | Array<Value> => value instanceof AttributeSet || Array.isArray(value)
 
-/** Runs `body` for an attribute; an error says which. */
-export const inAttribute = (set: AttributeSet, slot: number, body: () => void): void => {
-  try {
-    body()
-  } catch (error) {
-    throw error instanceof NixError
-      ? error.ofPart(`while evaluating the attribute '${nameOf(set.shape.symbols[slot] as number)}'`, set.positions[slot] ?? 0)
-      : error
-  }
-}
+/** An error while an attribute was evaluated, which says so. */
+export const inAttribute = (error: unknown, set: AttributeSet, slot: number): unknown =>
+  error instanceof NixError
+    ? error.ofPart(`while evaluating the attribute '${nameOf(set.shape.symbols[slot] as number)}'`, set.positions[slot] ?? 0)
+    : error
 
-/** Runs `body` for a list element; an error says which. */
-export const inElement = (index: number, body: () => void): void => {
-  try {
-    body()
-  } catch (error) {
-    throw error instanceof NixError ? error.during(`while evaluating list element at index ${index}`, 0) : error
-  }
-}
+/** An error while a list element was evaluated, which says so. */
+export const inElement = (error: unknown, index: number): unknown =>
+  error instanceof NixError ? error.during(`while evaluating list element at index ${index}`, 0) : error
 
 /** The value with everything in it forced. Values that contain themselves are fine. */
 export const deepForce = (value: Value): Value => {
@@ -45,21 +35,25 @@ export const deepForce = (value: Value): Value => {
         const slots = v.shape.visiting
         batch(slots.length, (i) => {
           const slot = slots[i] as number
-          inAttribute(v, slot, () => {
+          try {
             const inner = force(v.at(slot))
             // A list keeps its thunk: printing tells lists apart by it.
             if (!Array.isArray(inner)) v.settle(slot, inner)
             if (needsMore(inner)) visit(inner)
-          })
+          } catch (error) {
+            throw inAttribute(error, v, slot)
+          }
         })
       } else {
-        batch(v.length, (i) =>
-          inElement(i, () => {
+        batch(v.length, (i) => {
+          try {
             const inner = force(v[i] as Value)
             if (!Array.isArray(inner)) v[i] = inner
             if (needsMore(inner)) visit(inner)
-          })
-        )
+          } catch (error) {
+            throw inElement(error, i)
+          }
+        })
       }
       whole = true
     } finally {

@@ -170,9 +170,10 @@ const patience = 10
 
 /**
  * Runs `each` for 0 … n-1, all of which are needed whatever the others give. When one is suspended the others go on. `each` may be called again for an
- * index whose call was suspended, never for one that returned.
+ * index whose call was suspended, never for one that returned. Calls come in order until `outOfOrder` tells which was the first that was suspended: from there on
+ * they come in any order.
  */
-export const batch = (n: number, each: (index: number) => void): void => {
+export const batch = (n: number, each: (index: number) => void, outOfOrder?: (first: number) => void): void => {
   const m = machine
   const base = m.openBatches
   let i = 0
@@ -190,6 +191,7 @@ export const batch = (n: number, each: (index: number) => void): void => {
       m.openBatches = base
       if (error !== suspend) throw error
       m.depth = depth
+      outOfOrder?.(i)
       return settle(m, n, each, { index: i, requests: m.blockedOn, lines: linesSince(m, shown, noLines) })
     }
     m.openBatches = base

@@ -15,62 +15,71 @@ import { enterCall } from "./LambdaCode.ts"
 import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
 import { printShort } from "./Print.ts"
-import { Names, nameOf } from "./Symbols.ts"
+import type { Shape } from "./Shape.ts"
+import { Names } from "./Symbols.ts"
 import { formatJsonFloat } from "../lang/Floats.ts"
-import { invalidUtf8, jsonString } from "./text/JsonStrings.ts"
+import { invalidUtf8, isAscii, jsonString } from "./text/JsonStrings.ts"
 import type { Value } from "./Value.ts"
 import { ContextString, NixFloat, NixPath, Thunk } from "./Value.ts"
+
+/** The text of what is written grows as one rope; pieces of this size are made flat, so that what they were put together from can go. */
+const pieceSize = 0x8000
 
 class Writer {
   readonly context: Set<string>
   readonly copy: boolean
   readonly strict: boolean
+  private pieces: Array<ByteString> = []
+  private out: ByteString = ""
+  /** A part is being written that is put in its place later. */
+  private apart = false
+  /** The keys of shapes seen, as they are written, in order of names. No set of these is a string in disguise. */
+  private keysOf = new Map<Shape, ReadonlyArray<ByteString>>()
+
   constructor(context: Set<string>, copy: boolean, strict: boolean) {
     this.context = context
     this.copy = copy
     this.strict = strict
   }
 
-  write(value: Value): ByteString {
-    const v = this.strict ? force(value) : value instanceof Thunk && value.code === null ? (value.env as Value) : value
-    switch (typeof v) {
-      case "string":
-        return jsonString(v)
-      case "number":
-      case "bigint":
-      case "boolean":
-        return String(v)
-    }
-    if (v === null) return "null"
-    if (v instanceof AttributeSet) return this.set(v)
-    if (Array.isArray(v)) return this.list(v)
-    if (v instanceof ContextString) {
-      for (const element of v.context) this.context.add(element)
-      return jsonString(v.text)
-    }
-    if (v instanceof NixFloat) return formatJsonFloat(v.value)
-    if (v instanceof NixPath) {
-      if (!this.copy) return jsonString(v.path)
-      const path = copyToStore(v.path)
-      this.context.add(path)
-      return jsonString(path)
-    }
-    throw new NixError("type", `cannot convert ${describe(v)} to JSON`)
+  get text(): ByteString {
+    return this.pieces.length === 0 ? this.out : this.pieces.join("") + this.out
   }
 
-  /** A set that says what it is as a string; undefined for all others. `converted`: it is itself what a `__toString` gave. */
-  stringly(set: AttributeSet, converted: boolean): ByteString | undefined {
+  write(value: Value): void {
+    const v = this.strict ? force(value) : value instanceof Thunk && value.code === null ? (value.env as Value) : value
+    if (typeof v === "string") this.out += jsonString(v)
+    else if (typeof v === "number" || typeof v === "bigint" || typeof v === "boolean") this.out += String(v)
+    else if (v === null) this.out += "null"
+    else if (v instanceof AttributeSet) this.set(v)
+    else if (Array.isArray(v)) this.list(v)
+    else if (v instanceof ContextString) {
+      for (const element of v.context) this.context.add(element)
+      this.out += jsonString(v.text)
+    } else if (v instanceof NixFloat) this.out += formatJsonFloat(v.value)
+    else if (v instanceof NixPath) {
+      if (this.copy) {
+        const path = copyToStore(v.path)
+        this.context.add(path)
+        this.out += jsonString(path)
+      } else this.out += jsonString(v.path)
+    } else throw new NixError("type", `cannot convert ${describe(v)} to JSON`)
+  }
+
+  /** Writes a set that says what it is as a string; false for all others. `converted`: it is itself what a `__toString` gave. */
+  private stringly(set: AttributeSet, converted: boolean): boolean {
     const attribute = set.has(Names.toString) ? Names.toString : Names.outPath
     const value = set.get(attribute)
     const position = set.positionOf(attribute)
     if (value === undefined) {
-      if (!converted) return undefined
+      if (!converted) return false
       throw new NixError("type", `\`__toString\` must return a string, but got ${describe(set)}: ${printShort(set)}`)
     }
     const calling = attribute === Names.toString
     try {
       const inner = calling ? call(value, set) : force(value)
-      return this.instead(inner, converted || calling, position)
+      this.instead(inner, converted || calling, position)
+      return true
     } catch (error) {
       if (!(error instanceof NixError)) throw error
       throw error.during(calling ? "while using the result of the `__toString` attribute" : "while using the `outPath` attribute", position)
@@ -78,47 +87,101 @@ class Writer {
   }
 
   /** What stands for a set. Paths that a `__toString` gave are not copied into the store. */
-  instead(value: Value, converted: boolean, position: Position): ByteString {
+  private instead(value: Value, converted: boolean, position: Position): void {
     if (value instanceof AttributeSet) {
       enterCall()
-      const text = this.stringly(value, converted) ?? this.attributes(value)
+      if (!this.stringly(value, converted)) this.attributes(value)
       machine.depth--
-      return text
-    }
-    if (!converted || typeof value === "string" || value instanceof ContextString) return this.write(value)
-    if (value instanceof NixPath) return jsonString(value.path)
-    throw new NixError("type", `\`__toString\` should return a string, but got ${describe(value)}: ${printShort(value)}`, position)
+    } else if (!converted || typeof value === "string" || value instanceof ContextString) this.write(value)
+    else if (value instanceof NixPath) this.out += jsonString(value.path)
+    else throw new NixError("type", `\`__toString\` should return a string, but got ${describe(value)}: ${printShort(value)}`, position)
   }
 
-  set(set: AttributeSet): ByteString {
+  private set(set: AttributeSet): void {
     enterCall()
-    const text = this.stringly(set, false) ?? this.attributes(set)
+    if (this.keysOf.has(set.shape) || !this.stringly(set, false)) this.attributes(set)
     machine.depth--
-    return text
   }
 
-  attributes(set: AttributeSet): ByteString {
-    const slots = set.shape.nameOrder
-    const parts = new Array<string>(slots.length)
-    batch(slots.length, (i) => {
+  private attributes(set: AttributeSet): void {
+    const { shape } = set
+    const keys = this.keysOf.get(shape) ?? set.names().map((name) => `${jsonString(name)}:`)
+    this.keysOf.set(shape, keys)
+    const slots = shape.nameOrder
+    this.out += "{"
+    this.siblings(slots.length, (i) => {
       const slot = slots[i] as number
-      inAttribute(set, slot, () => {
-        parts[i] = `${jsonString(nameOf(set.shape.symbols[slot] as number))}:${this.write(set.at(slot))}`
-      })
+      try {
+        this.out += keys[i] as ByteString
+        this.write(set.at(slot))
+      } catch (error) {
+        throw inAttribute(error, set, slot)
+      }
     })
-    return `{${parts.join(",")}}`
+    this.out += "}"
   }
 
-  list(list: ReadonlyArray<Value>): ByteString {
+  private list(list: ReadonlyArray<Value>): void {
     enterCall()
-    const parts = new Array<string>(list.length)
-    batch(list.length, (i) =>
-      inElement(i, () => {
-        parts[i] = this.write(list[i] as Value)
-      })
-    )
+    this.out += "["
+    this.siblings(list.length, (i) => {
+      try {
+        this.write(list[i] as Value)
+      } catch (error) {
+        throw inElement(error, i)
+      }
+    })
+    this.out += "]"
     machine.depth--
-    return `[${parts.join(",")}]`
+  }
+
+  /** Parts with commas between them, as a batch: once one is suspended, all from there on are written apart, and put together when the last is there. */
+  private siblings(n: number, part: (index: number) => void): void {
+    let apart: Array<ByteString> | undefined
+    let first = 0
+    let before = ""
+    let pieces = 0
+    batch(
+      n,
+      (i) => {
+        if (apart !== undefined) {
+          apart[i] = this.writtenApart(part, i)
+          return
+        }
+        if (this.out.length > pieceSize && !this.apart) this.cut()
+        before = this.out
+        pieces = this.pieces.length
+        if (i > 0) this.out += ","
+        part(i)
+      },
+      (i) => {
+        first = i
+        apart = []
+        this.out = before
+        this.pieces.length = pieces
+      }
+    )
+    if (apart !== undefined) for (let i = first; i < n; i++) this.out += i > 0 ? `,${apart[i]}` : (apart[i] as ByteString)
+  }
+
+  private writtenApart(part: (index: number) => void, index: number): ByteString {
+    const { out, apart } = this
+    this.out = ""
+    this.apart = true
+    try {
+      part(index)
+      return this.out
+    } finally {
+      this.out = out
+      this.apart = apart
+    }
+  }
+
+  private cut(): void {
+    // Asking for a character makes a string flat.
+    this.out.charCodeAt(0)
+    this.pieces.push(this.out)
+    this.out = ""
   }
 }
 
@@ -127,7 +190,7 @@ const escapes = /\\(?:u....|.)/g
 
 /** What Nix says of the first string that is not UTF-8. Every escape stands for one byte. */
 const check = (json: ByteString): ByteString => {
-  if (invalidUtf8(json) === undefined) return json
+  if (isAscii(json) || invalidUtf8(json) === undefined) return json
   for (const [, body] of json.matchAll(literals)) {
     const problem = invalidUtf8((body as string).replace(escapes, " "))
     if (problem !== undefined) throw new NixError("eval", `JSON serialization error: ${problem}`)
@@ -139,5 +202,8 @@ const check = (json: ByteString): ByteString => {
  * The JSON text of a value (UTF-8 bytes). Contexts of its strings are added to `context`; paths are copied into the store when `copy` is set. With
  * `strict` false an unevaluated part is an error.
  */
-export const toJson = (value: Value, context: Set<string>, copy: boolean, strict = true): ByteString =>
-  check(new Writer(context, copy, strict).write(value))
+export const toJson = (value: Value, context: Set<string>, copy: boolean, strict = true): ByteString => {
+  const writer = new Writer(context, copy, strict)
+  writer.write(value)
+  return check(writer.text)
+}

@@ -13,23 +13,14 @@ import { machine } from "../Machine.ts"
 import { NixError } from "../NixError.ts"
 import { record } from "../Record.ts"
 import { symbol } from "../Symbols.ts"
-import { JsonError, readJson } from "../text/JsonReader.ts"
-import type { JsonBuilder } from "../text/JsonReader.ts"
+import { JsonError } from "../text/JsonReader.ts"
+import { jsonValue } from "../text/JsonValues.ts"
 import { readToml, TomlError } from "../text/Toml.ts"
 import type { TomlBuilder } from "../text/Toml.ts"
 import { toJson } from "../ToJson.ts"
 import { toXml } from "../ToXml.ts"
 import type { Value } from "../Value.ts"
 import { Builtin, fromBigInt, NixFloat, textOf, withContext } from "../Value.ts"
-
-const fromJsonText: JsonBuilder<Value> = {
-  literal: (value) => value,
-  integer: (value) => value,
-  float: (value) => new NixFloat(value),
-  string: (bytes) => bytes,
-  list: (elements) => elements,
-  object: fromNames
-}
 
 const fromTomlText: TomlBuilder<Value> = {
   boolean: (value) => value,
@@ -48,7 +39,7 @@ const fromTomlTextWithTimestamps: TomlBuilder<Value> = { ...fromTomlText, timest
 const fromJSON = (text: Value): Value => {
   const json = expectText(text, first("fromJSON"))
   try {
-    return readJson(json, fromJsonText)
+    return jsonValue(json)
   } catch (error) {
     if (error instanceof JsonError) throw new NixError("eval", error.message).during("while decoding a JSON string", 0)
     throw error

@@ -4,17 +4,10 @@
 import type { ByteString } from "../../nix/Bytes.ts"
 import { sequence } from "./JsonReader.ts"
 
-const escapes: Readonly<Record<string, string>> = {
-  '"': '\\"',
-  "\\": "\\\\",
-  "\b": "\\b",
-  "\t": "\\t",
-  "\n": "\\n",
-  "\f": "\\f",
-  "\r": "\\r"
-}
+const beyondAscii = /[\x80-\xff]/
 
-const plain = /^[\x20\x21\x23-\x5b\x5d-\x7f]*$/
+/** Whether all bytes are ASCII. */
+export const isAscii = (text: ByteString): boolean => !beyondAscii.test(text)
 
 /** Nix's words about the first byte that is not UTF-8, or undefined. */
 export const invalidUtf8 = (text: ByteString): ByteString | undefined => {
@@ -32,8 +25,5 @@ export const invalidUtf8 = (text: ByteString): ByteString | undefined => {
   return undefined
 }
 
-/** A JSON string literal. The caller has asked `invalidUtf8`. */
-export const jsonString = (text: ByteString): ByteString =>
-  plain.test(text)
-    ? `"${text}"`
-    : `"${text.replace(/["\\\0-\x1f]/g, (c) => escapes[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)}"`
+/** A JSON string literal. The caller has asked `invalidUtf8`. What JavaScript escapes, and how, is what nlohmann's library does for characters below U+0100. */
+export const jsonString = (text: ByteString): ByteString => JSON.stringify(text)
