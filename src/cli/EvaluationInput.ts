@@ -8,7 +8,7 @@ import * as path from "node:path"
 import { alwaysOn, knownFeatures } from "../eval/FeatureNames.ts"
 import type { Severity } from "../lang/Lints.ts"
 import { type ByteString, fromUnicode } from "../nix/Bytes.ts"
-import type { EvaluationArgument, EvaluationJob, EvaluationMode, EvaluationSource } from "../realise/Evaluation.ts"
+import type { EvaluatedDerivation, EvaluationArgument, EvaluationJob, EvaluationMode, EvaluationSource } from "../realise/Evaluation.ts"
 import { pairSeparator } from "./Argv.ts"
 import { evaluationCachePlace, type StoreChoice, syntaxCacheFolder } from "./CacheFolder.ts"
 
@@ -188,6 +188,10 @@ export const printModeOf = (input: PrintInput): Extract<EvaluationMode, { readon
   const format = input.json ? "json" : input.raw ? "raw" : input.xml ? "xml" : "nix"
   return { kind: "print", strict: input.strict, format, location: !input.noLocation }
 }
+
+/** What `yix instantiate` prints for a derivation, on a line of its own. */
+export const printedDerivation = ({ drvPath, outputName }: EvaluatedDerivation): ByteString =>
+  `${outputName === "out" ? drvPath : `${drvPath}!${outputName}`}\n`
 
 /** What is printed for a value: Nix ends neither raw strings nor XML with a line end of its own. */
 export const printedText = (text: ByteString, { format }: Extract<EvaluationMode, { readonly kind: "print" }>): ByteString =>

@@ -1,19 +1,13 @@
 /**
- * What an evaluation depended on, noted while it runs: every answer that it got from outside, so that another run can see whether it would get the same ones.
+ * What an evaluation depended on: every answer that it got from outside, so that another run can see whether it would get the same ones.
  *
  * Files and listings are noted by content and by state (`FileState.ts`), taken before the content was read: so a file that is replaced in between at worst looks changed later.
- * What must not be asked again (a fetch without a hash, the time) makes the evaluation one that cannot be kept.
  */
-import type * as fs from "node:fs"
 import type { FileType, IoAnswer, NearRequest } from "../eval/IoRequest.ts"
-import type { Fetch } from "../fetch/Fetch.ts"
 import type { ByteString } from "../nix/Bytes.ts"
-import { isLocked } from "../nix/FlakeRef.ts"
-import { isInStore, type StorePath } from "../nix/StorePath.ts"
-import { notInStore, type Question, type Stamps } from "./EvaluatorProtocol.ts"
-import { type FileState, isSettled, stateOf, treeState } from "./FileState.ts"
+import type { StorePath } from "../nix/StorePath.ts"
+import type { FileState } from "./FileState.ts"
 import type { AddSource } from "./HashedSource.ts"
-import type { HostWatch } from "./HostFiles.ts"
 
 /** A file or the listing of a directory: SHA-256 of what was seen, and the state that stands for it, where it was settled. */
 export interface ContentSeen {
@@ -58,129 +52,3 @@ export const listingDigest = (entries: ReadonlyArray<readonly [ByteString, FileT
       "latin1"
     )
   )
-
-const same = (a: IoAnswer, b: IoAnswer): boolean => JSON.stringify(a) === JSON.stringify(b)
-
-/** Whether what it gives never changes. */
-const isPinned = (question: Extract<Question, { readonly _tag: "Fetch" | "FetchTree" | "FetchClosure" }>): boolean => {
-  switch (question._tag) {
-    case "Fetch":
-      return question.hash !== undefined
-    case "FetchTree": {
-      const input = new Map(question.input)
-      return isLocked(input) && input.get("type") !== "path"
-    }
-    case "FetchClosure":
-      return true
-  }
-}
-
-export class DependencyRecorder implements HostWatch {
-  readonly #files = new Map<ByteString, ContentSeen>()
-  readonly #directories = new Map<ByteString, ContentSeen>()
-  readonly #others = new Map<string, readonly [NearRequest, IoAnswer]>()
-  readonly #sources: Array<SourceSeen> = []
-  readonly #stored = new Map<StorePath, StoreStamp>()
-  #keepable = true
-  /** What the evaluation said besides its result. */
-  readonly lines: Array<ByteString> = []
-  /** Derivations and fetches that the realiser was told. */
-  readonly derivations: Array<readonly [StorePath, ByteString]> = []
-  readonly fetches: Array<readonly [StorePath, Fetch]> = []
-
-  /** The evaluation saw something that another run will not see, or that nobody can tell. */
-  refuse(): void {
-    this.#keepable = false
-  }
-
-  /** `undefined` where the evaluation cannot be kept. */
-  get dependencies(): Dependencies | undefined {
-    if (!this.#keepable) return undefined
-    return {
-      files: this.#files,
-      directories: this.#directories,
-      others: [...this.#others.values()],
-      sources: this.#sources,
-      stored: this.#stored
-    }
-  }
-
-  file(path: ByteString, before: fs.Stats, contents: Uint8Array): void {
-    // A pipe gives its content once.
-    if (!before.isFile()) this.refuse()
-    // The file behind the state is the one that was read, or its size would differ.
-    const settled = before.size === contents.length && isSettled(path, before)
-    this.#content(this.#files, path, { digest: contentDigest(contents), state: settled ? stateOf(before) : undefined })
-  }
-
-  directory(path: ByteString, before: fs.Stats, entries: ReadonlyArray<readonly [ByteString, FileType]>): void {
-    const state = isSettled(path, before) ? stateOf(before) : undefined
-    this.#content(this.#directories, path, { digest: listingDigest(entries), state })
-  }
-
-  #content(seen: Map<ByteString, ContentSeen>, path: ByteString, content: ContentSeen): void {
-    const earlier = seen.get(path)
-    if (earlier === undefined) seen.set(path, content)
-    // It changed while the evaluation was under way: no later run sees both.
-    else if (Buffer.compare(earlier.digest, content.digest) !== 0) this.refuse()
-  }
-
-  other(request: NearRequest, answer: IoAnswer): void {
-    if (request._tag === "CurrentTime") return this.refuse()
-    const key = JSON.stringify(request)
-    const earlier = this.#others.get(key)
-    if (earlier === undefined) this.#others.set(key, [request, answer])
-    else if (!same(earlier[1], answer)) this.refuse()
-  }
-
-  /** How a source is before it is hashed or copied, for `source`. */
-  before(request: AddSource): readonly [number, number] | undefined {
-    const state = treeState(request.path, request.accepted)
-    return state?.settled === true ? state.sum : undefined
-  }
-
-  /** A source was hashed or copied. */
-  source(request: AddSource, sum: readonly [number, number] | undefined, answer: IoAnswer): void {
-    if (answer.ok) this.#sources.push({ request, path: answer.value as StorePath, sum })
-    else this.refuse()
-  }
-
-  /** Something far was answered. `stamps`: of the store paths that were looked at for it. */
-  far(question: Question, answer: IoAnswer, stamps: Stamps, sum: readonly [number, number] | undefined): void {
-    for (const [path, stamp] of stamps) this.#stamp(path, stamp)
-    switch (question._tag) {
-      case "StoreRead":
-      case "StoreHash":
-        // What no store has, the host may have: that is noted by itself.
-        if (!answer.ok && answer.failure.kind !== notInStore) this.refuse()
-        return
-      case "Realise":
-        this.derivations.push(...question.derivations)
-        if (!answer.ok) this.refuse()
-        return
-      case "EnsurePath":
-        return answer.ok ? this.#stamp(question.path, answer.value === true ? present : absent) : this.refuse()
-      case "AddText":
-        return answer.ok ? this.#stamp(answer.value as StorePath, present) : this.refuse()
-      case "AddSource":
-        if (!answer.ok) return this.refuse()
-        this.#stamp(answer.value as StorePath, present)
-        // What has a hash is not read where the store has it.
-        if (question.expected === undefined && !isInStore(question.path)) this.source(question, sum, answer)
-        return
-      case "Fetch":
-      case "FetchTree":
-      case "FetchClosure": {
-        if (!answer.ok || !isPinned(question)) return this.refuse()
-        const path = question._tag === "FetchTree" ? (answer.value as { readonly path: StorePath }).path : (answer.value as StorePath)
-        return this.#stamp(path, present)
-      }
-    }
-  }
-
-  #stamp(path: StorePath, stamp: StoreStamp): void {
-    const earlier = this.#stored.get(path)
-    if (earlier === undefined || earlier === present) this.#stored.set(path, stamp)
-    else if (stamp !== present && earlier !== stamp) this.refuse()
-  }
-}

@@ -12,7 +12,6 @@ import type { StorePath } from "../nix/StorePath.ts"
 import { absent, type ContentSeen, contentDigest, type Dependencies, listingDigest, present } from "./Dependencies.ts"
 import type { SourceSeen, StoreStamp } from "./Dependencies.ts"
 import { type FileState, isSettled, stateOf, treeState } from "./FileState.ts"
-import { hashedSource } from "./HashedSource.ts"
 import { answerFromHost } from "./HostFiles.ts"
 
 const isState = (state: FileState | undefined, stat: fs.Stats): boolean =>
@@ -63,7 +62,11 @@ const sourceNow = async (seen: SourceSeen): Promise<SourceSeen | undefined> => {
   const state = treeState(request.path, request.accepted)
   if (state === undefined) return undefined
   if (seen.sum !== undefined && state.sum[0] === seen.sum[0] && state.sum[1] === seen.sum[1]) return seen
-  const [{ hashPath }, { installNode }] = await Promise.all([import("../store/HashPath.ts"), import("../castore/crypto/Node.ts")])
+  const [{ hashedSource }, { hashPath }, { installNode }] = await Promise.all([
+    import("./HashedSource.ts"),
+    import("../store/HashPath.ts"),
+    import("../castore/crypto/Node.ts")
+  ])
   installNode()
   const answer = quietly(() => hashedSource(request, hashPath))
   if (answer?.ok !== true || answer.value !== path) return undefined

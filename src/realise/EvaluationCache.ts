@@ -7,8 +7,9 @@
  */
 import * as fs from "node:fs"
 import type { StorePath } from "../nix/StorePath.ts"
-import { type Dependencies, type DependencyRecorder, type StoreStamp } from "./Dependencies.ts"
+import type { Dependencies, StoreStamp } from "./Dependencies.ts"
 import { hostHolds, storeHolds } from "./DependencyCheck.ts"
+import type { DependencyRecorder } from "./DependencyRecorder.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { keyOf, nameOf } from "./EvaluationKey.ts"
 import { type EvaluationRecord, type Knowledge, packKnowledge, recordPieces, StoredRecord } from "./EvaluationRecord.ts"
@@ -155,6 +156,28 @@ export class Found {
   close(): void {
     this.#stored.close()
   }
+}
+
+let ahead: Found | undefined
+
+/** `find` for who asks next in this process (`takeFound`), before that has been loaded. */
+export const findAhead = async (job: EvaluationJob): Promise<Found | undefined> => (ahead = await find(job))
+
+/** Whether something was found ahead. */
+export const isFoundAhead = (): boolean => ahead !== undefined
+
+/** What was found ahead is for nobody else. */
+export const leaveFound = (): void => {
+  ahead = undefined
+}
+
+/** What was found ahead for this job, or what is found now. */
+export const takeFound = async (job: EvaluationJob): Promise<Found | undefined> => {
+  const found = ahead
+  leaveFound()
+  if (found?.record.key === keyOf(job)) return found
+  found?.close()
+  return find(job)
 }
 
 /** The kept result of a job, if everything of the host that it depends on is the same; the store's part is for the caller to ask (`asks`, `holds`). Never fails. */

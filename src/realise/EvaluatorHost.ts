@@ -13,6 +13,7 @@ import { isTraced } from "../wire/TracePropagation.ts"
 import { answering, evaluating } from "./Announce.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { EvaluationFailed, Evaluator } from "./Evaluation.ts"
+import { isFoundAhead } from "./EvaluationCache.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { endedText, withoutLabel } from "./EvaluatorProtocol.ts"
 import { keptResult } from "./KeptEvaluation.ts"
@@ -144,8 +145,9 @@ const sessionOn = Effect.fnUntraced(function* (threads: Threads, world: OpenWorl
 })
 
 const make = Effect.fnUntraced(function* (world: OpenWorld) {
-  let idle: Thread | undefined = startThread()
-  const all = new Set<Thread>([idle])
+  // Where a result was found, a thread is likely not to be needed.
+  let idle: Thread | undefined = isFoundAhead() ? undefined : startThread()
+  const all = new Set<Thread>(idle === undefined ? [] : [idle])
   const drop = (thread: Thread): void => {
     all.delete(thread)
     void thread.terminate()

@@ -5,7 +5,7 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import type { MessagePort } from "node:worker_threads"
 import { installNode } from "../castore/crypto/Node.ts"
 import { hashPath } from "../store/HashPath.ts"
-import { DependencyRecorder } from "./Dependencies.ts"
+import { DependencyRecorder } from "./DependencyRecorder.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
 import { keep } from "./EvaluationCache.ts"
 import { prepare } from "./EvaluationRun.ts"

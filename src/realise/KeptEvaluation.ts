@@ -11,7 +11,7 @@ import { PathInfoService } from "../store/PathInfoService.ts"
 import { EventSink } from "../wire/Events.ts"
 import type { StoreStamp } from "./Dependencies.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
-import { find, type Found } from "./EvaluationCache.ts"
+import { type Found, takeFound } from "./EvaluationCache.ts"
 import { lineEvent, type OpenWorld, stampOfInfo, type World } from "./Questions.ts"
 import { Realiser } from "./Realiser.ts"
 
@@ -60,7 +60,7 @@ const use = Effect.fnUntraced(function* (job: EvaluationJob, found: Found, world
 export const keptResult = (job: EvaluationJob, world: OpenWorld): Effect.Effect<EvaluationResult | undefined> => {
   if (job.evaluationCache === undefined) return Effect.succeed(undefined)
   return Effect.acquireUseRelease(
-    Effect.promise(() => find(job)),
+    Effect.promise(() => takeFound(job)),
     (found) => (found === undefined ? Effect.succeed(undefined) : Effect.catch(use(job, found, world), () => Effect.succeed(undefined))),
     (found) => Effect.sync(() => found?.close())
   ).pipe(Effect.tap((result) => Effect.annotateCurrentSpan("evaluation.kept", result !== undefined)))

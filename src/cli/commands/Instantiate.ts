@@ -9,7 +9,8 @@ import { Realiser, RealiseOptions } from "../../realise/Realiser.ts"
 import { substituterFlags, withSubstituters } from "../Caches.ts"
 import { Switch } from "../CommonFlags.ts"
 import { evaluationFlags, jobOf } from "../EvaluationFlags.ts"
-import { printLine, printTextLine } from "../Output.ts"
+import { printedDerivation } from "../EvaluationInput.ts"
+import { print, printTextLine } from "../Output.ts"
 import { defaultRealiseInput, realiseOptionsOf } from "../RealiseFlags.ts"
 import { withEvaluator } from "../World.ts"
 
@@ -51,6 +52,6 @@ export const instantiateCommand = Command.make(
       }))
       return yield* printTextLine(JSON.stringify(list))
     }
-    for (const { drvPath, outputName } of derivations) yield* printLine(outputName === "out" ? drvPath : `${drvPath}!${outputName}`)
+    for (const derivation of derivations) yield* print(printedDerivation(derivation))
   })
 ).pipe(Command.withDescription("Print the paths of derivations"))

@@ -25,6 +25,8 @@ export interface Alone {
 /** An evaluation that may begin. `alone`: what comes of it may be all that there is to do. */
 export interface Begun {
   readonly job: EvaluationJob
+  /** What comes of it is printed, and that is all that there is to do, once it is known. */
+  readonly shown: { readonly color: boolean } | undefined
   readonly alone: Alone | undefined
 }
 
@@ -182,9 +184,9 @@ const isSet = (variable: string): boolean => (process.env[variable] ?? "").trim(
 const mayBeTraced = (config: string | undefined): boolean =>
   Object.keys(process.env).some((name) => name.startsWith("OTEL_")) || configMayTrace(findConfig(config, process.env))
 
-const aloneOf = (given: Given, mode: PrintMode, color: boolean): Alone | undefined => {
-  const environment = ["YIX_SUBSTITUTERS", "YIX_TRUSTED_PUBLIC_KEYS", "YIX_PARENT_FD"]
-  if (given.beside || environment.some(isSet)) return undefined
+const isPlain = (given: Given): boolean => !given.beside && !["YIX_SUBSTITUTERS", "YIX_TRUSTED_PUBLIC_KEYS", "YIX_PARENT_FD"].some(isSet)
+
+const aloneOf = (given: Given, mode: PrintMode, color: boolean): Alone => {
   const live = given.one("log-format") !== "plain" && !given.has("quiet") && process.env["TERM"] !== "dumb" && isTerminal(2)
   return { mode, jsonErrors: given.one("error-format") === "json", color, live }
 }
@@ -200,7 +202,12 @@ const read = (words: ReadonlyArray<string>): Begun | undefined => {
   const color = colorFor((given.one("color") ?? "auto") as ColorChoice)
   const job = jobFrom(input, { source, mode, readOnly: given.has("read-only") }, color)
   if ("wrong" in job) return undefined
-  return { job, alone: mode.kind === "print" ? aloneOf(given, mode, color) : undefined }
+  const plain = isPlain(given)
+  return {
+    job,
+    shown: plain && given.plain[0] !== "build" ? { color } : undefined,
+    alone: plain && mode.kind === "print" ? aloneOf(given, mode, color) : undefined
+  }
 }
 
 /** The evaluation that a command line asks for, where that is plain. */

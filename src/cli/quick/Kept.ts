@@ -1,0 +1,44 @@
+/**
+ * The quick door's answer where nothing has changed: the result that was kept is printed as the commands print theirs, and nothing is evaluated.
+ */
+import { toBytes, toUnicode } from "../../nix/Bytes.ts"
+import type { EvaluationResult } from "../../realise/Evaluation.ts"
+import { findAhead, type Found, leaveFound } from "../../realise/EvaluationCache.ts"
+import { localStamps } from "../../store/LocalStamps.ts"
+import { printedDerivation, printedText } from "../EvaluationInput.ts"
+import { closedStatus, harmless, put, tell } from "../StandardStreams.ts"
+import type { Begun } from "./Words.ts"
+
+/** Whether the store has what the result needs; `undefined` where that cannot be told without opening it. */
+const holds = (found: Found, directory: string | undefined): boolean | undefined => {
+  const paths = [...found.asks]
+  if (paths.length === 0) return true
+  const stamps = directory === undefined ? undefined : localStamps(directory, paths)
+  return stamps === undefined ? undefined : found.holds(stamps)
+}
+
+const printed = (result: EvaluationResult, { job: { mode } }: Begun): ReadonlyArray<string> =>
+  result._tag === "Derivations"
+    ? result.derivations.map(printedDerivation)
+    : mode.kind === "print"
+      ? result.texts.map((text) => printedText(text, mode))
+      : []
+
+/**
+ * What there is: a number, all that was kept is printed, and the process ends with this status; "kept", there is a result for whoever runs the job in this process; "none".
+ * Throws where it cannot be printed.
+ */
+export const takeKept = async (begun: Begun): Promise<number | "kept" | "none"> => {
+  const found = await findAhead(begun.job)
+  if (found === undefined) return "none"
+  const { shown } = begun
+  const held = holds(found, begun.job.evaluationCache?.database)
+  if (held !== false && (shown === undefined || held === undefined)) return "kept"
+  leaveFound()
+  if (held === false || shown === undefined) return "none"
+  const { result, lines } = found.record
+  for (const line of lines) tell(harmless(toUnicode(line), shown.color))
+  for (const text of printed(result, begun)) if (!put(toBytes(text))) return closedStatus
+  found.used()
+  return 0
+}
