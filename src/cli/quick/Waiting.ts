@@ -5,6 +5,7 @@
  * the thread with all that the thread said and nobody has dealt with. So nothing is evaluated twice, and nothing printed twice.
  */
 import { toBytes, toUnicode } from "../../nix/Bytes.ts"
+import type { EvaluationJob } from "../../realise/Evaluation.ts"
 import { endedText, type FromEvaluator, withoutLabel } from "../../realise/EvaluatorProtocol.ts"
 import type { Thread } from "../../realise/EvaluatorThread.ts"
 import { jsonLine, labelled } from "../ErrorLines.ts"
@@ -25,8 +26,14 @@ const patience = 300
 /** The rest of the program. It calls the function that it is given when it takes over. */
 type Rest = (taking: () => void) => Promise<void>
 
-/** Waits on what the thread has begun. `asking`: the evaluation may ask the store for things. `loadRest` loads and does nothing. */
-export const wait = (thread: Thread, alone: Alone, asking: boolean, loadRest: () => Promise<Rest>): void => {
+/** Whether the evaluation is likely to ask the store for something: not where there are no paths in it. Where this is wrong, an answer comes a moment later. */
+const mayAsk = ({ readOnly, source, args }: EvaluationJob): boolean => {
+  if (readOnly) return false
+  return source._tag === "File" || [source, ...args].some(({ text }) => /[/<]|import|fetch|path|toFile/i.test(text))
+}
+
+/** Waits on the job that the thread has begun. `loadRest` loads and does nothing. */
+export const wait = (thread: Thread, job: EvaluationJob, alone: Alone, loadRest: () => Promise<Rest>): void => {
   const { mode, jsonErrors, color } = alone
   /** Not for us. */
   const kept: Array<FromEvaluator> = []
@@ -112,7 +119,7 @@ export const wait = (thread: Thread, alone: Alone, asking: boolean, loadRest: ()
   })
   let timer: NodeJS.Timeout | undefined
   // A machine that is busy starts no thread in a moment.
-  thread.worker.once("online", () => (timer = setTimeout(() => void load(), alone.live || asking ? moment : longWait)))
+  thread.worker.once("online", () => (timer = setTimeout(() => void load(), alone.live || mayAsk(job) ? moment : longWait)))
   // Keeps the process until the end, whatever it waits for.
   const alive = setInterval(() => {}, 0x7fffffff)
   thread.listen({
