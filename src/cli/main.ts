@@ -5,6 +5,7 @@
 import { writeSync } from "node:fs"
 import manifest from "../../package.json" with { type: "json" }
 import { startAhead, startEarly } from "../realise/EvaluatorThread.ts"
+import { takeKept } from "./quick/Kept.ts"
 import { wait } from "./quick/Waiting.ts"
 import { begun } from "./quick/Words.ts"
 
@@ -31,8 +32,12 @@ const start = async (): Promise<void> => {
   if (evaluation === undefined) {
     if (evaluates()) startEarly()
   } else {
-    const thread = startAhead(evaluation.job)
-    if (evaluation.alone !== undefined) return wait(thread, evaluation.job, evaluation.alone, loadRest)
+    const kept = await takeKept(evaluation)
+    if (typeof kept === "number") process.exit(kept)
+    if (kept === "none") {
+      const thread = startAhead(evaluation.job)
+      if (evaluation.alone !== undefined) return wait(thread, evaluation.job, evaluation.alone, loadRest)
+    }
   }
   await (
     await loadRest()
