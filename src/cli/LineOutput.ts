@@ -3,44 +3,42 @@
  * interrupted meanwhile. Lines are written whole, one after the other.
  */
 import * as fs from "node:fs"
+import * as net from "node:net"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import { OutputClosed } from "./Output.ts"
-import { put } from "./StandardStreams.ts"
+import { OutputClosed, printBytes } from "./Output.ts"
 
-/** Milliseconds until a full pipe is tried again. */
-const patience = 5
-
-/** The pipe that standard output is, opened once more so that it never blocks, which others who have it do not notice; `undefined` where it is no pipe, or cannot be opened. */
-const openPipe = (): number | undefined => {
+/** Standard output as something that can be waited for; `undefined` where writing does not have to wait for anybody, as to files. */
+const openStream = (): net.Socket | undefined => {
+  const stat = fs.fstatSync(1)
+  // Node itself makes it blocking again at the end for those who share it.
+  if (stat.isSocket()) return new net.Socket({ fd: 1, readable: false, writable: true })
+  if (!stat.isFIFO()) return undefined
   try {
-    if (!fs.fstatSync(1).isFIFO()) return undefined
-    return fs.openSync("/proc/self/fd/1", fs.constants.O_WRONLY | fs.constants.O_NONBLOCK)
+    // Opened once more, it does not block here and does for whoever shares it.
+    const fd = fs.openSync("/proc/self/fd/1", fs.constants.O_WRONLY | fs.constants.O_NONBLOCK)
+    return new net.Socket({ fd, readable: false, writable: true })
   } catch {
+    // Another user's, or no /proc.
     return undefined
   }
 }
 
-/** So many bytes as the pipe takes now. */
-const writeSome = (fd: number, bytes: Uint8Array): Effect.Effect<number, OutputClosed> =>
-  Effect.suspend(() => {
-    try {
-      return Effect.succeed(fs.writeSync(fd, bytes))
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === "EAGAIN") return Effect.as(Effect.sleep(patience), 0)
-      return code === "EPIPE" ? Effect.fail(new OutputClosed()) : Effect.die(error)
-    }
-  })
+const stream = Effect.acquireRelease(
+  Effect.sync(() => openStream()?.on("error", () => {})),
+  (stream) => Effect.sync(() => stream?.destroy())
+)
 
 /** What writes a Unicode text and a line end, until the scope ends. */
 export const openLines = Effect.gen(function* () {
-  const pipe = yield* Effect.acquireRelease(Effect.sync(openPipe), (fd) => Effect.sync(() => fd !== undefined && fs.closeSync(fd)))
+  const out = yield* stream
   const one = yield* Semaphore.make(1)
   const encoder = new TextEncoder()
-  const write = Effect.fnUntraced(function* (bytes: Uint8Array) {
-    if (pipe === undefined) return put(bytes) ? undefined : yield* new OutputClosed()
-    for (let at = 0; at < bytes.length;) at += yield* writeSome(pipe, bytes.subarray(at))
-  })
+  const write = (bytes: Uint8Array): Effect.Effect<void, OutputClosed> =>
+    out === undefined
+      ? printBytes(bytes)
+      : Effect.callback((resume) => {
+          out.write(bytes, (error) => resume(error ? Effect.fail(new OutputClosed()) : Effect.void))
+        })
   return (text: string): Effect.Effect<void, OutputClosed> => Semaphore.withPermit(one, write(encoder.encode(`${text}\n`)))
 })

@@ -123,7 +123,7 @@ const runJobs = Effect.fnUntraced(function* (settings: AttributeSettings, input:
     how: { readonly fatal: boolean; readonly json: boolean }
   ) {
     count.failed++
-    emit({ _tag: "Message", level: "error", text: `error: '${toUnicode(attributeName(path))}': ${shortly(error, how.json)}` })
+    emit({ _tag: "Message", level: "error", text: `error: ${path.length === 0 ? "" : `'${toUnicode(attributeName(path))}': `}${shortly(error, how.json)}` })
     yield* print(errorLine(path, error, how))
   })
 
