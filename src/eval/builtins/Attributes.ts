@@ -11,6 +11,7 @@ import { expectAttribute, expectFunction, expectList, expectSet, expectText, fir
 import { force } from "../Force.ts"
 import { NixError } from "../NixError.ts"
 import { positionSet } from "../PositionSet.ts"
+import type { Shape } from "../Shape.ts"
 import type { SymbolId } from "../Symbols.ts"
 import { existingSymbol, nameOf, Names, symbol } from "../Symbols.ts"
 import type { Value } from "../Value.ts"
@@ -81,22 +82,36 @@ const removeAttrs = (set: Value, names: Value): Value => {
 
 const listToAttrs = (list: Value): Value => {
   const elements = expectList(list, during.listToAttrs[0])
-  const seen = new Set<SymbolId>()
+  const n = elements.length
   const symbols: Array<SymbolId> = []
   const pairs: Array<AttributeSet> = []
-  for (const element of elements) {
-    const pair = expectSet(element, during.listToAttrs[1])
+  // Names that come in the order of their symbols, as new ones do, are all different.
+  let seen: Set<SymbolId> | undefined
+  let last = -1
+  for (let i = 0; i < n; i++) {
+    const pair = expectSet(elements[i] as Value, during.listToAttrs[1])
     const id = symbol(expectText(expectAttribute(pair, Names.name, during.listToAttrs[2]), during.listToAttrs[3]))
-    if (seen.has(id)) continue
-    seen.add(id)
+    if (seen === undefined && id <= last) seen = new Set(symbols)
+    if (seen !== undefined) {
+      if (seen.has(id)) continue
+      seen.add(id)
+    }
+    last = id
     symbols.push(id)
     pairs.push(pair)
   }
-  const values: Array<Value> = []
-  const positions: Array<Position> = []
-  for (const pair of pairs) {
-    values.push(expectAttribute(pair, Names.value, during.listToAttrs[2]))
-    positions.push(pair.positionOf(Names.value))
+  const values = new Array<Value>(pairs.length)
+  const positions = new Array<Position>(pairs.length)
+  let shape: Shape | undefined
+  let slot = -1
+  for (let i = 0; i < values.length; i++) {
+    const pair = pairs[i] as AttributeSet
+    if (pair.shape !== shape) {
+      shape = pair.shape
+      slot = shape.slot(Names.value)
+    }
+    values[i] = slot < 0 ? expectAttribute(pair, Names.value, during.listToAttrs[2]) : pair.at(slot)
+    positions[i] = pair.positions[slot] ?? 0
   }
   return fromSymbols(symbols, values, positions)
 }
