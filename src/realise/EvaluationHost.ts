@@ -25,6 +25,7 @@ import { FileTimes } from "./FileTimes.ts"
 import { FileAccess } from "./FileAccess.ts"
 import { type AddSource, hashedSource } from "./HashedSource.ts"
 import { answerFromHost } from "./HostFiles.ts"
+import type { OptimisingCompiler } from "./OptimisingCompiler.ts"
 
 const storePrefix = "/nix/store/"
 
@@ -112,6 +113,9 @@ export abstract class EvaluationHost implements IoHost {
   /** Notes the times of files, in a run that is traced. */
   readonly files: FileTimes | undefined
 
+  /** Told of files that are read, where the evaluation has a thread of its own. */
+  readonly compiler: OptimisingCompiler | undefined = undefined
+
   /** Notes what the evaluation depends on, where its result is to be kept. */
   readonly #recorder: DependencyRecorder | undefined
 
@@ -162,6 +166,7 @@ export abstract class EvaluationHost implements IoHost {
     const known = this.#answers.get(key)
     if (known !== undefined) return known
     if (this.#pending.has(key)) return undefined
+    if (request._tag === "ReadFile") this.compiler?.fileRead()
     const answer = near ? this.#near(request) : this.#far(request)
     if (answer !== undefined) {
       this.#answers.set(key, answer)

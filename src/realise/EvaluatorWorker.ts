@@ -103,7 +103,11 @@ const evaluate = async (message: Task): Promise<void> => {
   let result: RunResult | undefined
   try {
     const { host, step } = await begin(message)
-    result = step()
+    try {
+      result = step()
+    } finally {
+      host.compiler.release()
+    }
     host.tellFiles()
     if (syntax?.unsaved === true || keepResult !== undefined) Atomics.store(flags, Flag.Saving, 1)
   } catch (error) {

@@ -11,11 +11,13 @@ import type { HostSettings } from "./EvaluationHost.ts"
 import { EvaluationHost } from "./EvaluationHost.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
+import { OptimisingCompiler } from "./OptimisingCompiler.ts"
 
 export class WorkerHost extends EvaluationHost {
   readonly #port: MessagePort
   readonly #flags: Int32Array
   readonly syntax: SyntaxStore | undefined
+  override readonly compiler = new OptimisingCompiler()
 
   constructor(
     port: MessagePort,
