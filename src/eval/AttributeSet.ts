@@ -9,7 +9,6 @@
  */
 import type { ByteString } from "../nix/Bytes.ts"
 import type { Code, Env } from "./Code.ts"
-import { Delay } from "./Code.ts"
 import { ascendingSlots, mayBeUnordered, Shape, sharedShape } from "./Shape.ts"
 import type { UpdatePlan } from "./Shape.ts"
 import type { SymbolId } from "./Symbols.ts"
@@ -66,7 +65,7 @@ export class AttributeSet {
   /** Whether a slot has a function that nobody has touched: printing shows a promise. */
   isPromisedFunction(slot: number): boolean {
     if (this.values[slot] !== undefined) return false
-    return this.env instanceof AttributeSet ? this.env.isPromisedFunction(slot) : this.codes![slot]!.how === Delay.Function
+    return this.env instanceof AttributeSet ? this.env.isPromisedFunction(slot) : this.codes![slot]!.givesFunction
   }
 
   /** The value of an attribute, perhaps a thunk; `undefined` when there is none. */

@@ -6,8 +6,7 @@ import type { Env } from "./Code.ts"
 import { Code, Delay } from "./Code.ts"
 import { describe } from "./Describe.ts"
 import { force } from "./Force.ts"
-import type { LambdaCode } from "./LambdaCode.ts"
-import { enterCall } from "./LambdaCode.ts"
+import { enterCall, LambdaCode } from "./LambdaCode.ts"
 import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
 import { printShort } from "./Print.ts"
@@ -52,7 +51,7 @@ export const call2 = (f: Value, a: Value, b: Value): Value => {
   if (callee instanceof Lambda && callee.code.formals === undefined) {
     // `a: b: …`: the inner function is applied without being made.
     const inner = callee.code.body
-    if (inner.how === Delay.Function) return (inner.payload as LambdaCode).apply([callee.env, a], b)
+    if (inner.how === Delay.Function && inner.payload instanceof LambdaCode) return inner.payload.apply([callee.env, a], b)
   }
   if (callee instanceof Builtin && callee.arity === 2) {
     enterCall()

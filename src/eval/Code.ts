@@ -2,38 +2,49 @@
  * Code: one expression, compiled on first use.
  *
  * `run(env)` gives the forced value; `delay(env)` gives a value that may be a thunk, and makes none where none is needed: constants, functions
- * and variables that already have a value. `run` is a field holding a closure, not a method: one load and a call, whatever the expression.
+ * and variables that already have a value. `run` is a field, not a method: one load and a call, whatever the expression. Most code is never run, so what is made
+ * for it beforehand is this one object: until it is run, and for what needs nothing of its own, `run` is a function that all such code shares and that
+ * finds in `this` what it works on. Code that is run gets a closure.
  *
  * An environment is an array: slot 0 the environment around it, then the variables. A slot may be `undefined`: its thunk is made from the
  * frame's code table when it is first touched.
  */
+import type { Position } from "./AttributeSet.ts"
+import type { SymbolId } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
-import { Lambda, Thunk } from "./Value.ts"
-import type { LambdaCode } from "./LambdaCode.ts"
+import { Thunk } from "./Value.ts"
 
 export interface Env extends Array<Value | Env | null | undefined> {}
 
-export type Run = (env: Env) => Value
+export type Run = (this: Code, env: Env) => Value
 
-/** How `delay` goes about it. */
+/** How `delay` goes about it, and what `depth`, `slot` and `payload` are. */
 export const Delay = {
+  /** By a thunk. The fields belong to `run`. */
   Thunk: 0,
+  /** `payload` is the value. */
   Constant: 1,
-  /** A variable `depth` frames out in slot `slot`. */
+  /** A variable `depth` frames out in slot `slot`; `payload` is that frame's code table (where its slots are made when touched). */
   Variable: 2,
+  /** `run` makes the function and evaluates nothing; `payload` is the LambdaCode once there is one. */
   Function: 3,
-  /** `inner`, in the environment around this one (`inherit a` inside a recursive set). */
-  Outer: 4
+  /** `payload`, a Code, in the environment around this one (`inherit a` inside a recursive set). */
+  Outer: 4,
+  /** What is in slot `slot` of the environment, made there by the Code `payload`: the slot of a recursive set and that of its environment share one value. */
+  Shared: 5
 } as const
 
 export class Code {
-  // No `#private` method: it would cost each new object a call into the engine's runtime.
+  // No `#private` method: it would cost each new object a call into the engine's runtime. No subclass: calls of `run` would no longer see one kind of object.
   run: Run
   how: (typeof Delay)[keyof typeof Delay] = Delay.Thunk
   depth = 0
   slot = 0
-  /** The constant, the frame's code table (where its slots are made when touched), the LambdaCode or the inner Code, as `how` says. */
   payload: unknown = undefined
+  /** The attribute that errors are told to come from (`Force.ts`), or what a function is bound to; -1: none. */
+  symbol: SymbolId = -1
+  /** Of that attribute, or of a variable. */
+  position: Position = 0
 
   constructor(run: Run) {
     this.run = run
@@ -54,10 +65,19 @@ export class Code {
         return value as Value
       }
       case Delay.Function:
-        return new Lambda(this.payload as LambdaCode, env)
+        return this.run(env)
       case Delay.Outer:
         return (this.payload as Code).delay(env[0] as Env)
+      case Delay.Shared: {
+        const value = env[this.slot]
+        return value !== undefined ? (value as Value) : (env[this.slot] = (this.payload as Code).delay(env))
+      }
     }
+  }
+
+  /** Whether it gives a function without evaluating anything: printing shows a promise where nobody has touched it. */
+  get givesFunction(): boolean {
+    return this.how === Delay.Function || (this.how === Delay.Shared && (this.payload as Code).how === Delay.Function)
   }
 
   /** A variable whose slot was never touched: its value is made now. Where that is a variable again, both become one value, as in Nix. */
@@ -78,9 +98,13 @@ export class Code {
   }
 }
 
+const runConstant: Run = function () {
+  return this.payload as Value
+}
+
 /** Code that gives a value it was made with. */
 export const constant = (value: Value): Code => {
-  const code = new Code(() => value)
+  const code = new Code(runConstant)
   code.how = Delay.Constant
   code.payload = value
   return code

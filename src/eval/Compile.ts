@@ -1,5 +1,5 @@
 /**
- * From syntax to code: each subtree becomes a `Code` whose closure is made on first use.
+ * From syntax to code: each subtree becomes a `Code` whose closure is made when it is first run.
  *
  * Variables are resolved to (depth, slot) here; constants, variables and functions are known beforehand, so that `delay` makes no thunk for
  * them. Node kinds and their operands: `lang/Syntax.ts`. Bindings (sets, `let`) are in `CompileBindings.ts`, selections in `CompileSelect.ts`.
@@ -12,7 +12,7 @@ import { addNumbers, divide, multiply, negate, subtract } from "./Arithmetic.ts"
 import { assertionDifference } from "./AssertEqual.ts"
 import { AttributeSet, update, updateWith } from "./AttributeSet.ts"
 import { call, callAll } from "./Call.ts"
-import type { Env } from "./Code.ts"
+import type { Env, Run } from "./Code.ts"
 import { Code, constant, Delay } from "./Code.ts"
 import { Coercion, coerceToString, coerceToText } from "./Coerce.ts"
 import { compileAttributes, compileLet, staticAttributes } from "./CompileBindings.ts"
@@ -30,7 +30,7 @@ import { resolveVariable, Scope, withDepths } from "./Scope.ts"
 import { findOnSearchPath } from "./SearchPath.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { nameOf } from "./Symbols.ts"
-import type { Unit } from "./Unit.ts"
+import type { Place, Unit } from "./Unit.ts"
 import type { Value } from "./Value.ts"
 import { Builtin, ContextString, fromBigInt, Lambda, NixFloat, NixPath, Thunk } from "./Value.ts"
 import { positionSet } from "./PositionSet.ts"
@@ -55,18 +55,38 @@ export const compile = (unit: Unit, node: number, scope: Scope | null, name?: Sy
       if (unit.cell(node, 3) === 0) return constant([])
       break
     case Kind.Lambda: {
-      const lambda = lambdaCode(unit, node, scope, name)
-      const code = new Code((env) => new Lambda(lambda, env))
+      const code = new Code(pendingFunction)
       code.how = Delay.Function
-      code.payload = lambda
+      code.slot = node
+      code.payload = unit.place(scope)
+      if (name !== undefined) code.symbol = name
       return code
     }
   }
-  const code: Code = new Code((env) => {
-    code.run = closure(unit, node, scope)
-    return code.run(env)
-  })
+  const code = new Code(pending)
+  code.slot = node
+  code.payload = unit.place(scope)
   return code
+}
+
+/** Code that was never run. */
+const pending: Run = function (env) {
+  const { unit, scope } = this.payload as Place
+  this.run = closure(unit, this.slot, scope)
+  this.payload = undefined
+  return this.run(env)
+}
+
+/** A function literal that was never met. */
+const pendingFunction: Run = function (env) {
+  const { unit, scope } = this.payload as Place
+  this.payload = lambdaCode(unit, this.slot, scope, this.symbol < 0 ? undefined : this.symbol)
+  this.run = runFunction
+  return this.run(env)
+}
+
+const runFunction: Run = function (env) {
+  return new Lambda(this.payload as LambdaCode, env)
 }
 
 const compileVariable = (unit: Unit, node: number, scope: Scope | null): Code =>
@@ -76,11 +96,12 @@ const variableCode = (unit: Unit, node: number, symbol: SymbolId, scope: Scope |
   const found = resolveVariable(scope, symbol)
   if (found !== undefined) {
     const { depth, slot, codes } = found
-    const code = new Code(variable(depth, slot, codes, unit.position(node)))
+    const code = new Code(depth === 0 ? runVariable : depth === 1 ? runVariable1 : depth === 2 ? runVariable2 : runVariableN)
     code.how = Delay.Variable
     code.depth = depth
     code.slot = slot
     code.payload = codes
+    code.position = unit.position(node)
     return code
   }
   const global = unit.globals.get(symbol)
@@ -88,11 +109,30 @@ const variableCode = (unit: Unit, node: number, symbol: SymbolId, scope: Scope |
   return new Code(withVariable(unit, node, symbol, scope))
 }
 
-const read = (frame: Env, slot: number, codes: Array<Code | undefined> | undefined, position: number): Value => {
+const runVariable: Run = function (env) {
+  return read(env, this)
+}
+
+const runVariable1: Run = function (env) {
+  return read(env[0] as Env, this)
+}
+
+const runVariable2: Run = function (env) {
+  return read((env[0] as Env)[0] as Env, this)
+}
+
+const runVariableN: Run = function (env) {
+  let frame = env
+  for (let i = this.depth; i > 0; i--) frame = frame[0] as Env
+  return read(frame, this)
+}
+
+const read = (frame: Env, code: Code): Value => {
+  const { slot } = code
   let value = frame[slot] as Value | undefined
-  if (value === undefined) value = frame[slot] = codes![slot]!.delay(frame)
+  if (value === undefined) value = frame[slot] = (code.payload as Array<Code>)[slot]!.delay(frame)
   if (value instanceof Thunk) {
-    value = value.code === null ? (value.env as Value) : forceAt(value, position)
+    value = value.code === null ? (value.env as Value) : forceAt(value, code.position)
     // A list keeps its thunk: printing tells lists apart by it.
     if (!Array.isArray(value)) frame[slot] = value
   }
@@ -106,23 +146,6 @@ const forceAt = (thunk: Thunk, position: number): Value => {
   } catch (error) {
     if (error instanceof NixError && error.kind === "infinite-recursion" && error.position === 0) error.position = position
     throw error
-  }
-}
-
-const variable = (depth: number, slot: number, codes: Array<Code | undefined> | undefined, position: number) => {
-  switch (depth) {
-    case 0:
-      return (env: Env): Value => read(env, slot, codes, position)
-    case 1:
-      return (env: Env): Value => read(env[0] as Env, slot, codes, position)
-    case 2:
-      return (env: Env): Value => read((env[0] as Env)[0] as Env, slot, codes, position)
-    default:
-      return (env: Env): Value => {
-        let frame = env
-        for (let i = depth; i > 0; i--) frame = frame[0] as Env
-        return read(frame, slot, codes, position)
-      }
   }
 }
 
@@ -187,7 +210,9 @@ const lambdaCode = (unit: Unit, node: number, scope: Scope | null, name: SymbolI
 /** The Codes of a counted group of child nodes. */
 const children = (unit: Unit, at: number, scope: Scope | null): Array<Code> => {
   const n = unit.nodes[at] as number
-  return Array.from({ length: n }, (_, i) => compile(unit, unit.nodes[at + 1 + i] as number, scope))
+  const codes = new Array<Code>(n)
+  for (let i = 0; i < n; i++) codes[i] = compile(unit, unit.nodes[at + 1 + i] as number, scope)
+  return codes
 }
 
 const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => Value) => {

@@ -40,36 +40,46 @@ interface Frame {
 /** `code` of the scope around a frame, to be run with the frame's environment. */
 const outer = (inner: Code): Code => {
   if (inner.how === Delay.Constant) return inner
-  const code = new Code((env) => inner.run(env[0] as Env))
+  const code = new Code(runOuter)
   code.how = Delay.Outer
   code.payload = inner
   return code
 }
 
-/** `inherit (source) name`: the source is in a hidden slot of the frame. */
-const inherited = (slot: number, codes: Array<Code | undefined>, symbol: SymbolId, position: Position): Code =>
-  new Code((env) => {
-    let source = env[slot] as Value | undefined
-    if (source === undefined) source = env[slot] = (codes[slot] as Code).delay(env)
-    if (source instanceof Thunk) source = env[slot] = forceThunk(source)
-    if (!(source instanceof AttributeSet)) {
-      throw mismatch("a set", source, position).during(`while evaluating the attribute '${nameOf(symbol)}'`, position)
-    }
-    const value = source.get(symbol)
-    if (value === undefined) throw missing(source, symbol, position)
-    return force(value)
-  })
+const runOuter: Run = function (env) {
+  return (this.payload as Code).run(env[0] as Env)
+}
 
-/** Trace frames name the attribute that was being evaluated. */
+/** `inherit (source) name`: the source is in a hidden slot of the frame. */
+const inherited = (slot: number, codes: Array<Code | undefined>, symbol: SymbolId, position: Position): Code => {
+  const code = new Code(runInherited)
+  code.slot = slot
+  code.depth = symbol
+  code.payload = codes
+  code.position = position
+  return code
+}
+
+const runInherited: Run = function (env) {
+  const { slot, depth: symbol, position } = this
+  let source = env[slot] as Value | undefined
+  if (source === undefined) source = env[slot] = (this.payload as Array<Code>)[slot]!.delay(env)
+  if (source instanceof Thunk) source = env[slot] = forceThunk(source)
+  if (!(source instanceof AttributeSet)) {
+    throw mismatch("a set", source, position).during(`while evaluating the attribute '${nameOf(symbol)}'`, position)
+  }
+  const value = source.get(symbol)
+  if (value === undefined) throw missing(source, symbol, position)
+  return force(value)
+}
+
+/** Code of a binding: errors are told to come from it, where it is a thunk that fails. */
 const labelled = (code: Code, symbol: SymbolId, position: Position): Code => {
-  if (code.how !== Delay.Thunk) return code
-  return new Code((env) => {
-    try {
-      return code.run(env)
-    } catch (error) {
-      throw error instanceof NixError ? error.ofBinding(`while evaluating the attribute '${nameOf(symbol)}'`, position) : error
-    }
-  })
+  if (code.how === Delay.Thunk) {
+    code.symbol = symbol
+    code.position = position
+  }
+  return code
 }
 
 const frameOf = (unit: Unit, node: number, scope: Scope | null, recursive: boolean): Frame => {
@@ -120,19 +130,16 @@ export const compileLet = (unit: Unit, node: number, scope: Scope | null): Run =
 }
 
 /** A code for a slot of a recursive set: the environment's slot and the set's share one value. */
-class SharedCode extends Code {
-  readonly code: Code
-  readonly envSlot: number
-  constructor(code: Code, envSlot: number) {
-    super((env) => force(this.delay(env)))
-    this.code = code
-    this.envSlot = envSlot
-    if (code.how === Delay.Function) this.how = Delay.Function
-  }
-  override delay(env: Env): Value {
-    const value = env[this.envSlot]
-    return value !== undefined ? (value as Value) : (env[this.envSlot] = this.code.delay(env))
-  }
+const shared = (code: Code, slot: number): Code => {
+  const own = new Code(runShared)
+  own.how = Delay.Shared
+  own.slot = slot
+  own.payload = code
+  return own
+}
+
+const runShared: Run = function (env) {
+  return force(this.delay(env))
 }
 
 /** The part of a set literal whose names are written down. */
@@ -148,7 +155,7 @@ export class StaticAttributes implements Literal {
     const order = ascendingSlots(symbols)
     this.shape = symbols.length === 0 ? emptySet.shape : sharedShape(order.map((i) => symbols[i] as number))
     this.positions = order.map((i) => positions[i] as number)
-    this.codes = order.map((i) => (frame.recursive ? new SharedCode(codes[i] as Code, i + 1) : (codes[i] as Code)))
+    this.codes = order.map((i) => (frame.recursive ? shared(codes[i] as Code, i + 1) : (codes[i] as Code)))
     this.untouched = untouched(symbols.length)
     this.frame = frame.size === 0 ? undefined : untouched(frame.size)
   }
@@ -215,6 +222,18 @@ const dynamicCell = (unit: Unit, node: number): number => {
 
 const countDynamic = (unit: Unit, node: number): number => unit.cell(dynamicCell(unit, node), 0)
 
+/** The code of a binding whose name is known only now, and may be another the next time. */
+const named = (inner: Code, symbol: SymbolId, position: Position): Code => {
+  if (inner.how !== Delay.Thunk) return inner
+  const code = new Code(runNamed)
+  code.payload = inner
+  return labelled(code, symbol, position)
+}
+
+const runNamed: Run = function (env) {
+  return (this.payload as Code).run(env)
+}
+
 const compileDynamic = (unit: Unit, node: number, frame: Frame): ((set: AttributeSet, env: Env) => AttributeSet) | undefined => {
   const cells = unit.nodes
   const m = countDynamic(unit, node)
@@ -262,7 +281,7 @@ const compileDynamic = (unit: Unit, node: number, frame: Frame): ((set: Attribut
         throw new NixError("eval", `dynamic attribute '${nameOf(symbol)}' already defined at ${describePosition(before)}`, dynamic.position)
       }
       seen.set(symbol, dynamic.position)
-      entries.push([symbol, labelled(dynamic.value, symbol, dynamic.position).delay(env), dynamic.position])
+      entries.push([symbol, named(dynamic.value, symbol, dynamic.position).delay(env), dynamic.position])
     }
     return fromEntries(entries)
   }

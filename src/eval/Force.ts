@@ -13,6 +13,7 @@ import type { FarRequest, IoAnswer, IoRequest } from "./IoRequest.ts"
 import type { Machine, ShownLine } from "./Machine.ts"
 import { machine } from "./Machine.ts"
 import { Interrupted, NixError } from "./NixError.ts"
+import { nameOf } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 import { Thunk } from "./Value.ts"
 
@@ -24,28 +25,34 @@ const blackHole = new Code(() => {
 })
 
 /** A thunk's code after it failed: it fails the same way again. */
-class FailedCode extends Code {
-  constructor(error: NixError) {
-    const frames = error.trace.length
-    super(() => {
-      error.trace.length = frames
-      throw error
-    })
-  }
+const failed = (error: NixError): Code => {
+  const frames = error.trace.length
+  return new Code(() => {
+    error.trace.length = frames
+    throw error
+  })
 }
 
-/** A thunk's code after it was suspended: the code, what it waits for, and the lines that it has shown. */
-class SuspendedCode extends Code {
+/** What a suspended thunk's code goes back to. */
+class Suspended {
   readonly code: Code
   readonly lines: ReadonlyArray<ShownLine>
-  constructor(code: Code, requests: ReadonlyArray<FarRequest>, lines: ReadonlyArray<ShownLine>) {
-    super((env) => {
-      awaitAny(requests)
-      return repeating(machine, lines, () => code.run(env))
-    })
+  constructor(code: Code, lines: ReadonlyArray<ShownLine>) {
     this.code = code
     this.lines = lines
   }
+}
+
+/** A thunk's code after it was suspended: waits for one of these, then runs `code`, which has shown these lines before. */
+const suspended = (code: Code, requests: ReadonlyArray<FarRequest>, lines: ReadonlyArray<ShownLine>): Code => {
+  const again = new Code((env) => {
+    awaitAny(requests)
+    return repeating(machine, lines, () => code.run(env))
+  })
+  again.payload = new Suspended(code, lines)
+  again.symbol = code.symbol
+  again.position = code.position
+  return again
 }
 
 /** Runs `body` again: lines that it has shown before are not shown again. */
@@ -137,12 +144,17 @@ export const forceThunk = (thunk: Thunk): Value => {
 /** What a thunk is after its code threw. A failure of the outside is not kept: the outside may have changed by the next input of a session. */
 const unwindThunk = (m: Machine, thunk: Thunk, code: Code, error: unknown, shown: number): void => {
   if (error === suspend) {
-    const again = code instanceof SuspendedCode ? code : undefined
-    thunk.code = new SuspendedCode(again?.code ?? code, m.blockedOn, linesSince(m, shown, again?.lines ?? noLines))
-  } else if (error instanceof NixError && error.kind !== "io") {
+    const again = code.payload instanceof Suspended ? code.payload : undefined
+    thunk.code = suspended(again?.code ?? code, m.blockedOn, linesSince(m, shown, again?.lines ?? noLines))
+    return
+  }
+  // Trace frames name the attribute that was being evaluated.
+  if (code.symbol >= 0 && error instanceof NixError)
+    error.ofBinding(`while evaluating the attribute '${nameOf(code.symbol)}'`, code.position)
+  if (error instanceof NixError && error.kind !== "io") {
     if (error.kind === "infinite-recursion") nameCycle(thunk, code, error)
     if (code !== blackHole) {
-      thunk.code = new FailedCode(error)
+      thunk.code = failed(error)
       thunk.env = null
     }
   } else {
@@ -159,7 +171,7 @@ const nameCycle = (thunk: Thunk, code: Code, error: NixError): void => {
   }
 }
 
-interface Suspended {
+interface Waiting {
   readonly index: number
   readonly requests: ReadonlyArray<FarRequest>
   readonly lines: ReadonlyArray<ShownLine>
@@ -200,10 +212,10 @@ export const batch = (n: number, each: (index: number) => void, outOfOrder?: (fi
 }
 
 /** The rest of a batch after its first suspension. */
-const settle = (m: Machine, n: number, each: (index: number) => void, first: Suspended): void => {
+const settle = (m: Machine, n: number, each: (index: number) => void, first: Waiting): void => {
   const base = m.openBatches
   const depth = m.depth
-  let waiting: Array<Suspended> = [first]
+  let waiting: Array<Waiting> = [first]
   let failure: { readonly index: number; readonly error: NixError } | undefined
 
   const attempt = (index: number, lines: ReadonlyArray<ShownLine>, open: boolean): void => {

@@ -3,9 +3,20 @@
  */
 import type { Syntax } from "../lang/Syntax.ts"
 import { machine } from "./Machine.ts"
+import type { Scope } from "./Scope.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { symbol } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
+
+/** Where code stands that is not compiled yet. */
+export class Place {
+  readonly unit: Unit
+  readonly scope: Scope | null
+  constructor(unit: Unit, scope: Scope | null) {
+    this.unit = unit
+    this.scope = scope
+  }
+}
 
 export class Unit {
   readonly syntax: Syntax
@@ -14,6 +25,8 @@ export class Unit {
   readonly base: number
   /** What unbound variables mean. */
   readonly globals: ReadonlyMap<SymbolId, Value>
+  /** The place asked for last: children of a node are asked for one after the other. */
+  private last: Place
 
   constructor(syntax: Syntax) {
     this.syntax = syntax
@@ -21,6 +34,12 @@ export class Unit {
     this.symbols = syntax.symbols.map(symbol)
     this.base = machine.positions.add(syntax)
     this.globals = machine.globals
+    this.last = new Place(this, null)
+  }
+
+  place(scope: Scope | null): Place {
+    if (this.last.scope !== scope) this.last = new Place(this, scope)
+    return this.last
   }
 
   kind(node: number): number {
