@@ -17,7 +17,7 @@ import { printLine, printTextLine } from "../Output.ts"
 import { realiseFlags, realiseOptionsOf } from "../RealiseFlags.ts"
 import { withEvaluator } from "../World.ts"
 
-const flags = {
+export const buildFlags = {
   ...evaluationFlags,
   ...realiseFlags,
   ...substituterFlags,
@@ -34,7 +34,7 @@ const flags = {
 
 export const buildCommand = Command.make(
   "build",
-  flags,
+  buildFlags,
   Effect.fn("yix build")(function* (input) {
     const options = yield* realiseOptionsOf(input, input.check)
     const realised = yield* withEvaluator(

@@ -14,7 +14,7 @@ import { print } from "../Output.ts"
 import { defaultRealiseInput, realiseOptionsOf } from "../RealiseFlags.ts"
 import { withEvaluator, withEvaluatorAlone } from "../World.ts"
 
-const flags = {
+export const evalFlags = {
   ...evaluationFlags,
   ...substituterFlags,
   strict: Switch("strict").pipe(Flag.withDescription("Evaluate lists and attribute sets all the way down")),
@@ -27,7 +27,7 @@ const flags = {
 
 export const evalCommand = Command.make(
   "eval",
-  flags,
+  evalFlags,
   Effect.fn("yix eval")(function* (input) {
     const mode = yield* printModeFrom(input)
     const job = yield* jobOf(input, mode, { readOnly: input.readOnly })

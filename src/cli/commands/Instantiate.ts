@@ -14,7 +14,7 @@ import { print, printTextLine } from "../Output.ts"
 import { defaultRealiseInput, realiseOptionsOf } from "../RealiseFlags.ts"
 import { withEvaluator } from "../World.ts"
 
-const flags = {
+export const instantiateFlags = {
   ...evaluationFlags,
   ...substituterFlags,
   write: Switch("write").pipe(Flag.withDescription("Write the derivations, and all that they need, to the store")),
@@ -23,7 +23,7 @@ const flags = {
 
 export const instantiateCommand = Command.make(
   "instantiate",
-  flags,
+  instantiateFlags,
   Effect.fn("yix instantiate")(function* (input) {
     const options = yield* realiseOptionsOf(defaultRealiseInput(), false)
     const job = yield* jobOf(input, { kind: "derivations" }, { readOnly: false })
