@@ -7,7 +7,6 @@
 import { floatValue, intValue, printNode } from "../lang/Printer.ts"
 import { closestNames } from "../lang/Suggestions.ts"
 import { Kind } from "../lang/Syntax.ts"
-import type { ByteString } from "../nix/Bytes.ts"
 import { addNumbers, divide, multiply, negate, subtract } from "./Arithmetic.ts"
 import { assertionDifference } from "./AssertEqual.ts"
 import { AttributeSet, update, updateWith } from "./AttributeSet.ts"
@@ -20,7 +19,8 @@ import { compileHasAttribute, compileSelect } from "./CompileSelect.ts"
 import { equal, less } from "./Compare.ts"
 import { describe, mismatch } from "./Describe.ts"
 import { isLookupShadowed, isShadowed, lookupNames, operatorFunction, shadowedOperator } from "./Desugared.ts"
-import { batch, both, force, forceThunk } from "./Force.ts"
+import { both, force, forceThunk } from "./Force.ts"
+import { interpolation, join } from "./Interpolation.ts"
 import type { Formal } from "./LambdaCode.ts"
 import { LambdaCode } from "./LambdaCode.ts"
 import { machine } from "./Machine.ts"
@@ -225,8 +225,10 @@ const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => 
   }
   if (kind >= Kind.Equal) return binary(unit, node, kind, scope, child(3), child(4))
   switch (kind) {
-    case Kind.Interpolation:
-      return interpolation(children(unit, node + 3, scope), unit, node)
+    case Kind.Interpolation: {
+      const parts = children(unit, node + 3, scope)
+      return interpolation(parts, (i) => unit.base + (unit.nodes[node + 4 + parts.length + i] as number))
+    }
     case Kind.PathInterpolation:
       return pathInterpolation(unit, node, scope)
     case Kind.SearchPath: {
@@ -366,44 +368,6 @@ const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: number):
       throw framed(error, f)
     }
   }
-}
-
-const interpolation = (parts: ReadonlyArray<Code>, unit: Unit, node: number): ((env: Env) => Value) => {
-  const place = (i: number): number => unit.base + (unit.nodes[node + 4 + parts.length + i] as number)
-  const part = (env: Env, i: number): ByteString | ContextString => {
-    const code = parts[i] as Code
-    if (code.how === Delay.Constant && typeof code.payload === "string") return code.payload
-    const value = code.run(env)
-    if (typeof value === "string") return value
-    try {
-      return coerceToString(value, Coercion.Plain, true)
-    } catch (error) {
-      throw error instanceof NixError ? error.during("while evaluating a path segment", place(i)) : error
-    }
-  }
-  const open = parts.filter((p) => p.how !== Delay.Constant).length
-  return (env) => {
-    const n = parts.length
-    const values = new Array<ByteString | ContextString>(n)
-    if (open < 2) for (let i = 0; i < n; i++) values[i] = part(env, i)
-    else batch(n, (i) => void (values[i] = part(env, i)))
-    return join(values)
-  }
-}
-
-/** Strings one after the other, contexts united. */
-export const join = (values: ReadonlyArray<ByteString | ContextString>): ByteString | ContextString => {
-  let text = ""
-  let context: Set<string> | undefined
-  for (const value of values) {
-    if (typeof value === "string") text += value
-    else {
-      text += value.text
-      if (context === undefined) context = new Set(value.context)
-      else for (const element of value.context) context.add(element)
-    }
-  }
-  return context === undefined ? text : new ContextString(text, context)
 }
 
 const pathInterpolation = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => Value) => {
