@@ -64,6 +64,7 @@ const always = (text: string) => (): string => text
 export const expressions: ReadonlyArray<Expression> = [
   { name: "1 + 1", text: always("1 + 1") },
   { name: "parse nixpkgs", text: ofNixpkgs(() => importAll(nixpkgs!)) },
+  { name: "lib tests", text: ofNixpkgs(() => `import ${nixpkgs}/lib/tests/misc.nix`) },
   { name: "hello", text: ofNixpkgs(() => `${packages}.hello.drvPath`) },
   { name: "firefox", text: ofNixpkgs(() => `${packages}.firefox.drvPath`) },
   { name: "python3Packages", text: ofNixpkgs(() => countPaths(`${packages}.python3Packages`, "builtins.attrNames p")) },

@@ -3,9 +3,10 @@
  *
  *   NIXPKGS=… COREPKGS=… NIX_NEW=… node bench/eval.ts [--rows hello,firefox] [--runs N] [--nix 'CMD' …] [--yix 'CMD' …]
  *
- * `CMD` is given a file as its last argument and prints the value: `--yix` compares other builds of yix (or other flags), `--nix` other commands than the
- * `nix-instantiate` that are found. Prints one row an expression: for each command wall clock, processor time (user and system, all threads) and peak memory, medians;
- * then the ratios of the first command to the best of those that follow it, figure by figure. All commands have to print the same.
+ * yix runs in three ways: with no cache at all, with syntax trees of earlier runs, and with nothing changed since an earlier run, where the result was kept. `CMD` is
+ * given a file as its last argument and prints the value: `--yix` compares other builds of yix (or other flags), `--nix` other commands than the `nix-instantiate` that are
+ * found. Prints one row an expression: for each command wall clock, processor time (user and system, all threads) and peak memory, medians; then, figure by figure, the ratio
+ * of each way of yix to the best Nix, or, where there is no Nix, to the first way. All commands have to print the same.
  */
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
@@ -77,28 +78,34 @@ const median = (numbers: ReadonlyArray<number>): number => {
 const commandsOf = (lines: ReadonlyArray<string>, environment: NodeJS.ProcessEnv): ReadonlyArray<Command> =>
   lines.map((line) => ({ name: line, words: line.split(" "), environment }))
 
-const yixFlags = ["eval", "--read-only", "--strict", "--store", scratch.fresh("yix-store"), "--file"]
+const yixFlags = ["eval", "--read-only", "--strict", "--store", scratch.fresh("yix-store")]
+const ways: ReadonlyArray<readonly [name: string, ...flags: ReadonlyArray<string>]> = [
+  ["yix, no cache", "--no-syntax-cache", "--no-eval-cache"],
+  ["yix, syntax kept", "--no-eval-cache"],
+  ["yix, nothing changed"]
+]
 const yixEnvironment = environmentOf(scratch.fresh("yix"))
 const nixEnvironment = { ...environmentOf(scratch.fresh("nix")), NIX_REMOTE: "dummy://", NIX_PATH: "" }
 const nixFlags = ["--readonly-mode", "--eval", "--strict"]
-const commands: ReadonlyArray<Command> = [
-  ...(values.yix === undefined
-    ? [{ name: "yix", words: yixCommand(...yixFlags), environment: yixEnvironment }]
-    : commandsOf(values.yix, yixEnvironment)),
-  ...(values.nix === undefined
+const yixes: ReadonlyArray<Command> =
+  values.yix === undefined
+    ? ways.map(([name, ...flags]) => ({ name, words: yixCommand(...yixFlags, ...flags, "--file"), environment: yixEnvironment }))
+    : commandsOf(values.yix, yixEnvironment)
+const peers: ReadonlyArray<Command> =
+  values.nix === undefined
     ? (await nixes({ building: false })).map((nix) => ({
         name: nix.name,
         words: [nix.program("nix-instantiate"), ...nixFlags],
         environment: nixEnvironment
       }))
-    : commandsOf(values.nix, nixEnvironment))
-]
+    : commandsOf(values.nix, nixEnvironment)
+const commands = [...yixes, ...peers]
 
 tellMachine(runs)
 const head = [
   "",
   ...commands.map((command) => `${command.name}: s, CPU s, MiB`),
-  ...(commands.length > 1 ? ["ratio: wall, CPU, memory"] : [])
+  ...(commands.length > 1 ? yixes.map((command) => `${command.name}, ratios: wall, CPU, memory`) : [])
 ]
 process.stdout.write(`| ${head.join(" | ")} |\n|---|${"--:|".repeat(head.length - 1)}\n`)
 
@@ -125,11 +132,9 @@ for (const expression of expressions) {
   }
   const medians = costs.map((all) => figures.map((figure) => median(all.map((cost) => cost[figure]))))
   const cells = medians.map(([wall, cpu, memory]) => `${wall!.toFixed(3)} ${cpu!.toFixed(2)} ${memory!.toFixed(0)}`)
-  const ratios = figures.map((figure, i) => {
-    const others = medians.slice(1).map((row) => row[i]!)
-    // Memory is held against the larger Nix, time against the faster one.
-    const other = figure === "memory" ? Math.max(...others) : Math.min(...others)
-    return (medians[0]![i]! / other).toFixed(2)
-  })
-  process.stdout.write(`| ${[expression.name, ...cells, ...(medians.length > 1 ? [ratios.join(" ")] : [])].join(" | ")} |\n`)
+  const others = peers.length > 0 ? medians.slice(yixes.length) : medians.slice(0, 1)
+  // Memory is held against the larger Nix, time against the faster one.
+  const bests = figures.map((figure, i) => (figure === "memory" ? Math.max : Math.min)(...others.map((row) => row[i]!)))
+  const ratios = yixes.map((_, at) => medians[at]!.map((value, i) => (value / bests[i]!).toFixed(2)).join(" "))
+  process.stdout.write(`| ${[expression.name, ...cells, ...(commands.length > 1 ? ratios : [])].join(" | ")} |\n`)
 }
