@@ -56,10 +56,19 @@ export const symbol = (name: ByteString): SymbolId => {
   return id
 }
 
+/** Names that programs ask for, most of them again and again, and as the same string: these have a hash, and the engine's `Map` finds them without looking at them. */
+const asked = new Map<ByteString, SymbolId>()
+const askedLimit = 1 << 16
+
 /** The symbol of a name if it has ever been made: a name that no program mentioned is in no attribute set. */
 export const existingSymbol = (name: ByteString): SymbolId | undefined => {
+  const known = asked.get(name)
+  if (known !== undefined) return known
   const id = (table[place(name, hashOf(name))] as number) - 1
-  return id < 0 ? undefined : id
+  if (id < 0) return undefined
+  if (asked.size === askedLimit) asked.clear()
+  asked.set(name, id)
+  return id
 }
 
 /** The name of a symbol. */
