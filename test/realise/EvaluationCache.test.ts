@@ -500,7 +500,6 @@ describe("the files of kept results", () => {
         Array.from({ length: 20 }),
         () =>
           Effect.promise(async () => {
-            await null
             keep(place.job("1"), { result, derivations: [] }, recorder)
             const there = await find(place.job("1"))
             there?.used()
