@@ -32,13 +32,19 @@ const abandoned = 3_600_000
 
 const suffix = ".pack"
 
+const scratchBytes = 2 ** 20
+
+/** Where sources stand as bytes while they are hashed. */
+let scratch: Buffer | undefined
+
 const keyOf = (source: ByteString, variant: string): PackKey => {
   // Another release may parse otherwise.
   const prefix = `yix ${manifest.version} syntax ${encoding} ${variant}\n`
-  const bytes = Buffer.allocUnsafe(prefix.length + source.length)
+  const length = prefix.length + source.length
+  const bytes = length > scratchBytes ? Buffer.allocUnsafe(length) : (scratch ??= Buffer.allocUnsafeSlow(scratchBytes))
   bytes.write(prefix, 0, "latin1")
   bytes.write(source, prefix.length, "latin1")
-  return digestCells(bytes)
+  return digestCells(bytes.subarray(0, length))
 }
 
 const hex = (key: PackKey): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("hex")

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { print } from "../../src/lang/Printer.ts"
-import { decode, encode, version } from "../../src/lang/Serialise.ts"
+import { decode, decodeIntact, encode, version } from "../../src/lang/Serialise.ts"
 import type { Origin, Syntax } from "../../src/lang/Syntax.ts"
 import { accepted } from "./GrammarTable.ts"
 import { makeProgram, numbers, parseText } from "./Trees.ts"
@@ -27,6 +27,7 @@ describe("trees as bytes", () => {
       assert.isDefined(back, source)
       assert.deepStrictEqual(contents(back!), contents(syntax), source)
       assert.deepStrictEqual([back!.origin, back!.baseDirectory, back!.source], [origin, "/a", source])
+      assert.deepStrictEqual(contents(decodeIntact(encode(syntax), source, origin, "/a")!), contents(syntax), source)
     }
   })
 
@@ -39,8 +40,16 @@ describe("trees as bytes", () => {
           .update(encode(syntax, new Set(["true", "f"])))
           .digest("hex")
       ],
-      [2, "0ac21af2a44394429a22c0b0db95dad8e0cd54a12bec2457eb82c28261153510"]
+      [3, "09d004974aa30cce39f15670b11a818747c1757fc65713b8f6891bf278b4066a"]
     )
+  })
+
+  it("that are intact are still refused for a source of another length, and of another version", () => {
+    const bytes = encode(parseText(program))
+    assert.isUndefined(decodeIntact(bytes, `${program} `, origin, "/a"))
+    const other = bytes.slice()
+    other[4]! ^= 1
+    assert.isUndefined(decodeIntact(other, program, origin, "/a"))
   })
 
   it("are the same bytes for the same source", () => {
