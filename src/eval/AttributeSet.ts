@@ -20,14 +20,19 @@ export type Position = number
 
 const noPositions: ReadonlyArray<Position> = []
 
-export class AttributeSet {
+/** What makes the values of slots when they are touched, where that is no code of a literal: another set of which one grew, or a builtin. */
+export interface SlotSource {
+  at(slot: number): Value
+}
+
+export class AttributeSet implements SlotSource {
   readonly shape: Shape
   /** By slot; `undefined` where not yet made from `codes`. */
   readonly values: Array<Value | undefined>
   /** By slot, for those that are not made yet. */
   readonly codes: ReadonlyArray<Code> | null
-  /** Where the codes run. A set: what is not made here is there, in the same slot, and is made there. */
-  readonly env: Env | AttributeSet | null
+  /** Where the codes run. A source: what is not made here comes from there, from the same slot. */
+  readonly env: Env | SlotSource | null
   /** By slot, or empty. */
   readonly positions: ReadonlyArray<Position>
 
@@ -36,7 +41,7 @@ export class AttributeSet {
     values: Array<Value | undefined>,
     positions: ReadonlyArray<Position>,
     codes: ReadonlyArray<Code> | null,
-    env: Env | AttributeSet | null
+    env: Env | SlotSource | null
   ) {
     this.shape = shape
     this.values = values
@@ -57,7 +62,7 @@ export class AttributeSet {
 
   private make(slot: number): Value {
     const { env } = this
-    const value = env instanceof AttributeSet ? env.at(slot) : (this.codes as ReadonlyArray<Code>)[slot]!.delay(env as Env)
+    const value = Array.isArray(env) ? (this.codes as ReadonlyArray<Code>)[slot]!.delay(env) : (env as SlotSource).at(slot)
     this.values[slot] = value
     return value
   }
@@ -65,7 +70,8 @@ export class AttributeSet {
   /** Whether a slot has a function that nobody has touched: printing shows a promise. */
   isPromisedFunction(slot: number): boolean {
     if (this.values[slot] !== undefined) return false
-    return this.env instanceof AttributeSet ? this.env.isPromisedFunction(slot) : this.codes![slot]!.givesFunction
+    if (Array.isArray(this.env)) return this.codes![slot]!.givesFunction
+    return this.env instanceof AttributeSet && this.env.isPromisedFunction(slot)
   }
 
   /** The value of an attribute, perhaps a thunk; `undefined` when there is none. */
@@ -181,7 +187,7 @@ const grow = (plan: UpdatePlan, left: AttributeSet, right: AttributeSet): Attrib
     }
   }
   // What the base takes from elsewhere is taken from there.
-  const source = base.codes === null ? null : base.env instanceof AttributeSet ? base.env : base
+  const source = base.codes === null ? null : Array.isArray(base.env) ? base : base.env
   return new AttributeSet(shape, values, positions, source === null ? null : base.codes, source)
 }
 
@@ -233,6 +239,8 @@ export const fromEntries = (entries: Iterable<readonly [SymbolId, Value, Positio
   )
 }
 
-/** A set of the same shape with other values, which nobody has written anywhere. */
-export const withValues = (set: AttributeSet, values: Array<Value>): AttributeSet =>
-  new AttributeSet(set.shape, values, noPositions, null, null)
+const noCodes: ReadonlyArray<Code> = []
+
+/** A set of the same shape with other values, made when they are touched, which nobody has written anywhere. */
+export const withSource = (set: AttributeSet, source: SlotSource): AttributeSet =>
+  new AttributeSet(set.shape, new Array<undefined>(set.size).fill(undefined), noPositions, noCodes, source)

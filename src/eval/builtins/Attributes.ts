@@ -3,7 +3,7 @@
  */
 import type { Position } from "../AttributeSet.ts"
 import type { AttributeSet } from "../AttributeSet.ts"
-import { emptySet, fromEntries, fromSymbols, withValues } from "../AttributeSet.ts"
+import { emptySet, fromEntries, fromSymbols, withSource } from "../AttributeSet.ts"
 import { call2, isFunction, lazyCall2 } from "../Call.ts"
 import type { Env } from "../Code.ts"
 import { Code } from "../Code.ts"
@@ -67,16 +67,17 @@ const select = (from: AttributeSet, slots: ReadonlyArray<number>): AttributeSet 
 const removeAttrs = (set: Value, names: Value): Value => {
   const from = expectSet(set, during.removeAttrs[0])
   const list = expectList(names, during.removeAttrs[1])
-  const removed = new Set<SymbolId>()
-  for (const name of list) {
+  const { shape } = from
+  let removed: Uint8Array | undefined
+  for (let i = 0; i < list.length; i++) {
     // A name that no program has mentioned is in no set.
-    const id = existingSymbol(expectText(name, during.removeAttrs[2]))
-    if (id !== undefined && from.has(id)) removed.add(id)
+    const id = existingSymbol(expectText(list[i] as Value, during.removeAttrs[2]))
+    const slot = id === undefined ? -1 : shape.slot(id)
+    if (slot >= 0) (removed ??= new Uint8Array(shape.size))[slot] = 1
   }
-  if (removed.size === 0) return from
+  if (removed === undefined) return from
   const slots: Array<number> = []
-  const { symbols } = from.shape
-  for (let slot = 0; slot < symbols.length; slot++) if (!removed.has(symbols[slot] as number)) slots.push(slot)
+  for (let slot = 0; slot < removed.length; slot++) if (removed[slot] === 0) slots.push(slot)
   return select(from, slots)
 }
 
@@ -160,12 +161,11 @@ const functionArgs = (f: Value): Value => {
 
 const mapAttrs = (f: Value, set: Value): Value => {
   const from = expectSet(set, during.mapAttrs[0])
+  if (from.size === 0) return from
   const { symbols } = from.shape
   // One code for all slots; a thunk is just a slot number, and nothing of `from` is made before it is wanted.
   const applied = new Code((slot) => call2(f, nameOf(symbols[slot as unknown as number] as number), from.at(slot as unknown as number)))
-  const values = new Array<Value>(symbols.length)
-  for (let slot = 0; slot < values.length; slot++) values[slot] = new Thunk(applied, slot as unknown as Env)
-  return withValues(from, values)
+  return withSource(from, { at: (slot) => new Thunk(applied, slot as unknown as Env) })
 }
 
 const zipAttrsWith = (f: Value, list: Value): Value => {

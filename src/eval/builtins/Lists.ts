@@ -257,9 +257,16 @@ export const lists: ReadonlyArray<Builtin> = [
   new Builtin("sort", 2, sort),
   new Builtin("elemAt", 2, elemAt),
   new Builtin("elem", 2, (value, list) => {
-    for (const element of expectList(list, second("elem"))) {
+    const elements = expectList(list, second("elem"))
+    if (elements.length === 0) return false
+    // Texts, by far the most common, need no more than a comparison.
+    const text = force(value)
+    const isText = typeof text === "string"
+    for (let i = 0; i < elements.length; i++) {
       poll()
-      if (equalElement(value, element)) return true
+      const element = elements[i] as Value
+      const found = isText ? force(element) : element
+      if (typeof found === "string" && isText ? found === text : equalElement(value, element)) return true
     }
     return false
   }),

@@ -110,6 +110,7 @@ const replaceStrings = (fromList: Value, toList: Value, subject: Value): Value =
   const from = fromValues.map((value) => textOf(expectString(value, during.replace)))
   const context = new Set<string>()
   const text = expectTextIn(subject, context, third("replaceStrings"))
+  if (from.every((part) => part !== "" && !text.includes(part))) return withContext(text, context)
   const replacements = new Array<ByteString | undefined>(to.length)
   const { byByte, empty } = candidates(from)
   let result = ""
