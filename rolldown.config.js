@@ -1,8 +1,10 @@
-/** The CLI as a bundle: start-up is a third of that of the sources. Heavy subcommands stay in files of their own, loaded when used. */
+/**
+ * The CLI as two bundles in one folder: that of the main thread, in which heavy subcommands stay in files of their own, loaded when used; and that of the evaluator's
+ * thread, which is one file, since each costs a millisecond or two. Start-up is a third of that of the sources, and less.
+ */
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "rolldown"
 
-const evaluator = ["src/realise/EvaluatorWorker.ts"]
 const program = ["src/cli/Program.ts", "src/cli/commands/Eval.ts", "src/realise/EvaluatorHost.ts"]
 const build = [
   "src/cli/commands/Build.ts",
@@ -17,22 +19,19 @@ const build = [
 
 /**
  * Modules that stand in one file because they are loaded together: each file costs a millisecond or two, however small. A group is what its roots import,
- * directly and indirectly, but for what an earlier group has; `and`: only what these import, too. So no group imports from a later one, and modules run in the
- * order that they would run in apart. What does something by being loaded (`main.ts`, `EvaluatorWorker.ts`) is in no group. What only other commands
- * load stays in pieces of its own.
+ * directly and indirectly, but for what an earlier group has. So no group imports from a later one, and modules run in the
+ * order that they would run in apart. What does something by being loaded (`main.ts`) is in no group. What only other commands load stays in pieces of
+ * its own.
  */
 const together = [
   {
     name: "start",
     roots: ["package.json", "src/realise/EvaluatorThread.ts", "src/cli/quick/Words.ts", "src/cli/quick/Waiting.ts", "src/cli/quick/Kept.ts"]
   },
-  // What both threads load.
-  { name: "common", roots: evaluator, and: [...program, ...build] },
-  { name: "evaluator", roots: evaluator },
   { name: "program", roots: program },
   { name: "build", roots: build }
 ]
-const apart = ["src/cli/main.ts", ...evaluator]
+const apart = "src/cli/main.ts"
 
 const fileOf = (name) => fileURLToPath(new URL(name, import.meta.url))
 
@@ -50,15 +49,12 @@ const closure = (roots, getModuleInfo) => {
   return seen
 }
 
-const groups = together.map(({ name, roots, and }, i) => {
+const groups = together.map(({ name, roots }, i) => {
   let members
   return {
     name: (id, context) => {
-      if (members === undefined) {
-        members = closure(roots, (id) => context.getModuleInfo(id))
-        if (and !== undefined) members = members.intersection(closure(and, (id) => context.getModuleInfo(id)))
-      }
-      return members.has(id) && !apart.some((file) => fileOf(file) === id) ? name : null
+      members ??= closure(roots, (id) => context.getModuleInfo(id))
+      return members.has(id) && id !== fileOf(apart) ? name : null
     },
     debugName: name,
     priority: together.length - i
@@ -82,27 +78,35 @@ const builtins = {
   })
 }
 
-export default defineConfig({
-  input: {
-    yix: "src/cli/main.ts",
-    EvaluatorBoot: "src/realise/EvaluatorBoot.ts",
-    EvaluatorProcess: "src/realise/jobs/EvaluatorProcess.ts"
-  },
+const bundle = {
   plugins: [builtins],
   platform: "node",
   // Found at run time where they are installed (design §7b): never part of the bundle.
-  external: [/^@napi-rs\//, /^@effect\/opentelemetry/, /^@opentelemetry\//],
-  // The package says that its modules do nothing by being loaded; this one does.
-  treeshake: { moduleSideEffects: [{ test: /\/EvaluatorWorker\.ts$/, sideEffects: true }] },
-  output: {
-    dir: "dist",
-    format: "esm",
-    minify: true,
-    sourcemap: false,
-    entryFileNames: "[name].js",
-    // Flat, so that `new URL("./X.js", import.meta.url)` means the same from every piece.
-    chunkFileNames: "[name]-[hash].js",
-    codeSplitting: { groups },
-    cleanDir: true
+  external: [/^@napi-rs\//, /^@effect\/opentelemetry/, /^@opentelemetry\//]
+}
+
+const output = {
+  dir: "dist",
+  format: "esm",
+  minify: true,
+  sourcemap: false,
+  entryFileNames: "[name].js",
+  // Flat, so that `new URL("./X.js", import.meta.url)` means the same from every piece.
+  chunkFileNames: "[name]-[hash].js"
+}
+
+// One after the other, the first empties the folder.
+export default defineConfig([
+  {
+    ...bundle,
+    input: { yix: "src/cli/main.ts", EvaluatorProcess: "src/realise/jobs/EvaluatorProcess.ts" },
+    output: { ...output, codeSplitting: { groups }, cleanDir: true }
+  },
+  {
+    ...bundle,
+    input: { EvaluatorBoot: "src/realise/EvaluatorBoot.ts" },
+    // The package says that its modules do nothing by being loaded; this one does.
+    treeshake: { moduleSideEffects: [{ test: /\/EvaluatorWorker\.ts$/, sideEffects: true }] },
+    output
   }
-})
+])

@@ -7,4 +7,4 @@ import { workerData } from "node:worker_threads"
 const { compileCache } = workerData as { readonly compileCache: string | undefined }
 
 if (compileCache !== undefined) enableCompileCache(compileCache)
-await import("./EvaluatorWorker.ts")
+void import("./EvaluatorWorker.ts")

@@ -50,6 +50,7 @@ export class Thread {
       transferList: [channel.port2],
       resourceLimits: limits,
       // Else Node joins them to its own streams, and loads all of its terminals and sockets.
+      stdin: true,
       stdout: true,
       stderr: true
     })
