@@ -32,7 +32,8 @@ import { type Within, withWorldOnDemand } from "../World.ts"
 /** Some attributes could not be evaluated for reasons that are not theirs, or there was nothing to evaluate. Everything about them stands in their lines. */
 class JobsFailed extends Schema.TaggedError<JobsFailed>()("JobsFailed", { roots: Schema.Int, fatal: Schema.Int }) {
   override get message(): string {
-    const what = this.roots > 0 ? "what was to be evaluated failed itself" : `the workers of ${this.fatal} attributes died`
+    const died = this.fatal === 1 ? "the workers of one attribute died" : `the workers of ${this.fatal} attributes died`
+    const what = this.roots > 0 ? "what was to be evaluated failed itself" : died
     return `${what}; the lines with "error" say why`
   }
 }

@@ -10,7 +10,7 @@ import { type ByteString, toUnicode } from "../../nix/Bytes.ts"
 import { announced, evaluationName, type Reporter } from "../Announce.ts"
 import type { OpenWorld } from "../Questions.ts"
 import type { AttributeDerivation, AttributePath, AttributeSettings } from "./AttributeJob.ts"
-import { AttributeQueue, type Job } from "./AttributeQueue.ts"
+import { AttributeQueue, type Job, type Taker } from "./AttributeQueue.ts"
 import { type Asked, startWorker, type WorkerProcess } from "./WorkerProcess.ts"
 
 /** Workers that may die of one attribute. */
@@ -71,14 +71,14 @@ const evaluateAll = <E, R>(options: AttributeRunOptions<E, R>, world: OpenWorld,
     )
   }
 
-  const one = Effect.fnUntraced(function* (worker: WorkerProcess, job: Job) {
+  const one = Effect.fnUntraced(function* (taker: Taker, worker: WorkerProcess, job: Job) {
     const { path, isRoot } = job.request
     underWay++
     const end = yield* Effect.ensuring(
       ask(worker, job),
       Effect.sync(() => void underWay--)
     )
-    if (end._tag === "Died" && job.deaths + 1 < deathsAllowed) return queue.again({ ...job, deaths: job.deaths + 1 })
+    if (end._tag === "Died" && job.deaths + 1 < deathsAllowed) return taker.again({ ...job, deaths: job.deaths + 1 })
     let names: ReadonlyArray<ByteString> = []
     switch (end._tag) {
       case "Reply":
@@ -98,29 +98,30 @@ const evaluateAll = <E, R>(options: AttributeRunOptions<E, R>, world: OpenWorld,
         })
     }
     done++
-    queue.done(path, names)
+    taker.done(path, names)
     reporter.progress(done, done + underWay + queue.left)
   })
 
   /** The life of one process, from an attribute on, as long as it can be used. */
-  const life = (first: Job) =>
+  const life = (taker: Taker, first: Job) =>
     Effect.scoped(
       Effect.gen(function* () {
         const worker = yield* startWorker({ settings, memory }, world)
         let job: Job | undefined = first
         while (job !== undefined) {
-          yield* one(worker, job)
+          yield* one(taker, worker, job)
           if (!worker.usable()) return true
-          job = yield* queue.take
+          job = yield* taker.take
         }
         return false
       })
     )
 
   const lives = Effect.gen(function* () {
+    const taker = queue.taker()
     for (let more = true; more;) {
-      const job: Job | undefined = yield* queue.take
-      more = job !== undefined && (yield* life(job))
+      const job: Job | undefined = yield* taker.take
+      more = job !== undefined && (yield* life(taker, job))
     }
   })
 

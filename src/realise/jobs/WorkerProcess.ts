@@ -43,6 +43,8 @@ export interface WorkerOptions {
 /** MiB that V8 lets the heap of a process grow to: an attribute that needs more than its share by itself still comes to an end. */
 const heapLimit = (memory: number): number => Math.max(1024, Math.ceil((memory / 2 ** 20) * 2))
 
+const outOfMemory = "it ran out of memory; a greater --max-memory-size gives it more, and so may fewer --workers"
+
 const start = (memory: number): ChildProcess => {
   const suffix = import.meta.url.endsWith(".ts") ? "ts" : "js"
   const cache = getCompileCacheDir()
@@ -56,6 +58,7 @@ const start = (memory: number): ChildProcess => {
 
 const endedBy = (code: number | null, signal: string | null, words: string): string => {
   const told = /FATAL ERROR: (.*)/.exec(words)?.[1]
+  if (told?.includes("out of memory") === true) return outOfMemory
   const how = signal === null ? `it ended with ${code}` : `it was ended by ${signal}`
   return told === undefined ? how : `${how} (${told})`
 }
@@ -92,7 +95,7 @@ export const startWorker = Effect.fnUntraced(function* (
   })
   child.on("message", (message: FromProcess) => {
     if (message._tag === "Memory") resident = message.resident
-    else if (message._tag === "Ended") lost(message.reason)
+    else if (message._tag === "Ended") lost(message.reason.startsWith("out of memory") ? outOfMemory : message.reason)
     else onMessage(message)
   })
 
