@@ -9,8 +9,9 @@ import { closestNames } from "../lang/Suggestions.ts"
 import { Kind } from "../lang/Syntax.ts"
 import { addNumbers, divide, multiply, negate, subtract } from "./Arithmetic.ts"
 import { assertionDifference } from "./AssertEqual.ts"
+import type { Position } from "./AttributeSet.ts"
 import { AttributeSet, update, updateWith } from "./AttributeSet.ts"
-import { call, callAll } from "./Call.ts"
+import { call, call2, callAll } from "./Call.ts"
 import type { Env, Run } from "./Code.ts"
 import { Code, constant, Delay } from "./Code.ts"
 import { Coercion, coerceToString, coerceToText } from "./Coerce.ts"
@@ -154,8 +155,8 @@ const withVariable = (unit: Unit, node: number, symbol: SymbolId, scope: Scope |
   return (env: Env): Value => {
     let frame = env
     let at = 0
-    for (const depth of depths) {
-      for (; at < depth; at++) frame = frame[0] as Env
+    for (let i = 0; i < depths.length; i++) {
+      for (const depth = depths[i] as number; at < depth; at++) frame = frame[0] as Env
       let set = frame[1] as Value
       if (set instanceof Thunk) frame[1] = set = force(set)
       if (!(set instanceof AttributeSet)) {
@@ -219,7 +220,7 @@ const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => 
   const kind = unit.kind(node)
   const position = unit.position(node)
   const child = (index: number): Code => compile(unit, unit.cell(node, index), scope)
-  if (isShadowed(kind, scope)) {
+  if (kind >= Kind.Negate && isShadowed(kind, scope)) {
     const own = variableCode(unit, node, operatorFunction(kind), scope)
     return kind === Kind.Negate ? shadowedOperator(kind, own, undefined, child(3)) : shadowedOperator(kind, own, child(3), child(4))
   }
@@ -328,25 +329,27 @@ const explainEquality = (unit: Unit, node: number, scope: Scope | null): ((env: 
   return (env) => assertionDifference(left.run(env), right.run(env), unit.position(node))
 }
 
-const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: number): ((env: Env) => Value) => {
-  const framed = (error: unknown, f: Value): unknown => {
-    if (error instanceof NixError) {
-      if (error.position === 0 && error.kind === "stack-overflow" && error.trace.length === 0) error.position = position
-      else if (f instanceof Lambda) {
-        if (error.trace.length === 0 && error.kind === "missing-argument" && error.position === f.code.position) {
-          return error.during("from call site", position)
-        }
-        const name = f.code.displayName
-        error.during(name === "anonymous lambda" ? "while calling anonymous lambda" : `while calling '${name}'`, f.code.position)
-        error.during("from call site", position)
-      } else if (f instanceof Builtin) error.during(`while calling the '${f.name}' builtin`, position)
-      else {
-        if (error.position === 0 && error.trace.length === 0) error.position = position
-        error.during("from call site", position)
+/** The error of a call, with the frames that tell of it. */
+const framed = (error: unknown, f: Value, position: Position): unknown => {
+  if (error instanceof NixError) {
+    if (error.position === 0 && error.kind === "stack-overflow" && error.trace.length === 0) error.position = position
+    else if (f instanceof Lambda) {
+      if (error.trace.length === 0 && error.kind === "missing-argument" && error.position === f.code.position) {
+        return error.during("from call site", position)
       }
+      const name = f.code.displayName
+      error.during(name === "anonymous lambda" ? "while calling anonymous lambda" : `while calling '${name}'`, f.code.position)
+      error.during("from call site", position)
+    } else if (f instanceof Builtin) error.during(`while calling the '${f.name}' builtin`, position)
+    else {
+      if (error.position === 0 && error.trace.length === 0) error.position = position
+      error.during("from call site", position)
     }
-    return error
   }
+  return error
+}
+
+const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: Position): ((env: Env) => Value) => {
   if (args.length === 1) {
     const only = args[0] as Code
     return (env) => {
@@ -354,7 +357,18 @@ const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: number):
       try {
         return call(f, only.delay(env))
       } catch (error) {
-        throw framed(error, f)
+        throw framed(error, f, position)
+      }
+    }
+  }
+  if (args.length === 2) {
+    const [first, second] = args as [Code, Code]
+    return (env) => {
+      const f = callee.run(env)
+      try {
+        return call2(f, first.delay(env), second.delay(env))
+      } catch (error) {
+        throw framed(error, f, position)
       }
     }
   }
@@ -365,7 +379,7 @@ const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: number):
     try {
       return callAll(f, values)
     } catch (error) {
-      throw framed(error, f)
+      throw framed(error, f, position)
     }
   }
 }

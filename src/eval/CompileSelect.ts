@@ -71,11 +71,14 @@ const dynamicName = (name: Value, position: Position): string => {
 
 const stepsOf = (unit: Unit, at: number, scope: Scope | null): Array<Step> => {
   const n = unit.nodes[at] as number
-  return Array.from({ length: n }, (_, i) => {
+  const steps = new Array<Step>(n)
+  for (let i = 0; i < n; i++) {
     const cell = unit.nodes[at + 1 + i * 3] as number
     const position = unit.base + (unit.nodes[at + 2 + i * 3] as number)
-    return cell >= 0 ? new Step(unit.symbols[cell] as SymbolId, undefined, position) : new Step(-1, compile(unit, ~cell, scope), position)
-  })
+    steps[i] =
+      cell >= 0 ? new Step(unit.symbols[cell] as SymbolId, undefined, position) : new Step(-1, compile(unit, ~cell, scope), position)
+  }
+  return steps
 }
 
 /** The error for a missing attribute, with the nearest names of the set. */
@@ -103,7 +106,8 @@ const selectByNames =
   (env) => {
     let value = base.run(env)
     let slot = -1
-    for (const step of steps) {
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i] as Step
       const symbol = step.existing(env)
       if (slot >= 0) value = forceSlot(value as AttributeSet, slot)
       if (!(value instanceof AttributeSet)) {
@@ -127,7 +131,8 @@ export const compileSelect = (unit: Unit, node: number, scope: Scope | null): Ru
   if (fallback !== undefined) {
     return (env) => {
       let value = base.run(env)
-      for (const step of steps) {
+      for (let i = 0; i < steps.length; i++) {
+        const step = steps[i] as Step
         const slot = value instanceof AttributeSet ? step.slot(value, env) : -1
         if (slot < 0) return fallback.run(env)
         value = forceSlot(value as AttributeSet, slot)
@@ -150,7 +155,7 @@ export const compileSelect = (unit: Unit, node: number, scope: Scope | null): Ru
   }
   return (env) => {
     let value = base.run(env)
-    for (const step of steps) value = one(value, step, env)
+    for (let i = 0; i < steps.length; i++) value = one(value, steps[i] as Step, env)
     return value
   }
 }

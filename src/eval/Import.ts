@@ -66,7 +66,7 @@ const syntaxOf = (
   const kept = place?.bytes === undefined ? undefined : decodeIntact(place.bytes, source, origin, directory)
   if (kept !== undefined) {
     // Only names that were global when it was checked can be unknown now.
-    if (!kept.free.every((id) => isGlobal(kept.symbols[id] as ByteString))) checkScopes(kept, isGlobal)
+    if (!kept.free.every((id) => isGlobal(kept.names.at(id)))) checkScopes(kept, isGlobal)
     return kept
   }
   const onLiteral = (literal: Literal): void => {

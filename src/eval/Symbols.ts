@@ -2,6 +2,7 @@
  * Symbols: names as small integers, so that scopes and attribute sets compare numbers. One append-only table a thread, shared by all
  * evaluations in it. Names are byte strings.
  */
+import type { JoinedTexts } from "../lang/JoinedTexts.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 
 export type SymbolId = number
@@ -13,19 +14,26 @@ let hashes = new Int32Array(1 << 11)
 /** By hash: a symbol + 1; 0 is none. */
 let table = new Int32Array(1 << 12)
 
-const hashOf = (name: ByteString): number => {
-  const n = name.length
-  let hash = n
-  for (let i = 0; i < n; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
+/** Of the name that stands in a text. */
+const hashOf = (text: ByteString, from: number, to: number): number => {
+  let hash = to - from
+  for (let i = from; i < to; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return hash ^ (hash >>> 15)
 }
 
-/** Where a name stands in the table, or would stand. */
-const place = (name: ByteString, hash: number): number => {
+const stands = (name: ByteString, text: ByteString, from: number, to: number): boolean => {
+  const n = to - from
+  if (name.length !== n) return false
+  for (let i = 0; i < n; i++) if (name.charCodeAt(i) !== text.charCodeAt(from + i)) return false
+  return true
+}
+
+/** Where the name that stands in a text is in the table, or would be. */
+const place = (text: ByteString, from: number, to: number, hash: number): number => {
   const mask = table.length - 1
   for (let at = hash & mask; ; at = (at + 1) & mask) {
     const id = (table[at] as number) - 1
-    if (id < 0 || (hashes[id] === hash && names[id] === name)) return at
+    if (id < 0 || (hashes[id] === hash && stands(names[id] as ByteString, text, from, to))) return at
   }
 }
 
@@ -42,18 +50,37 @@ const grow = (): void => {
   }
 }
 
-/** The symbol of a name, made on first use. */
-export const symbol = (name: ByteString): SymbolId => {
-  const hash = hashOf(name)
-  const at = place(name, hash)
-  const known = (table[at] as number) - 1
-  if (known >= 0) return known
+const enter = (name: ByteString, hash: number, at: number): SymbolId => {
   const id = names.length
   table[at] = id + 1
   hashes[id] = hash
   names.push(name)
   if (names.length === hashes.length) grow()
   return id
+}
+
+/** The symbol of a name, made on first use. */
+export const symbol = (name: ByteString): SymbolId => {
+  const hash = hashOf(name, 0, name.length)
+  const at = place(name, 0, name.length, hash)
+  const known = (table[at] as number) - 1
+  return known >= 0 ? known : enter(name, hash, at)
+}
+
+/** The symbols of names, of which no strings are made but for those that are new. */
+export const symbolsOf = (all: JoinedTexts): Array<SymbolId> => {
+  const { text, ends } = all
+  const symbols = new Array<SymbolId>(ends.length)
+  let from = 0
+  for (let i = 0; i < ends.length; i++) {
+    const to = ends[i] as number
+    const hash = hashOf(text, from, to)
+    const at = place(text, from, to, hash)
+    const known = (table[at] as number) - 1
+    symbols[i] = known >= 0 ? known : enter(text.substring(from, to), hash, at)
+    from = to
+  }
+  return symbols
 }
 
 /** Names that programs ask for, most of them again and again, and as the same string: these have a hash, and the engine's `Map` finds them without looking at them. */
@@ -64,7 +91,7 @@ const askedLimit = 1 << 16
 export const existingSymbol = (name: ByteString): SymbolId | undefined => {
   const known = asked.get(name)
   if (known !== undefined) return known
-  const id = (table[place(name, hashOf(name))] as number) - 1
+  const id = (table[place(name, 0, name.length, hashOf(name, 0, name.length))] as number) - 1
   if (id < 0) return undefined
   if (asked.size === askedLimit) asked.clear()
   asked.set(name, id)

@@ -23,19 +23,28 @@ interface LineTable {
 
 const tables = new WeakMap<Origin, LineTable>()
 
+const grown = (starts: Int32Array): Int32Array<ArrayBuffer> => {
+  const more = new Int32Array(starts.length * 4)
+  more.set(starts)
+  return more
+}
+
 const makeStarts = (source: ByteString): Int32Array => {
   let starts = new Int32Array(64)
   let count = 1
+  if (!source.includes("\r")) {
+    for (let i = source.indexOf("\n"); i >= 0; i = source.indexOf("\n", i + 1)) {
+      if (count === starts.length) starts = grown(starts)
+      starts[count++] = i + 1
+    }
+    return starts.slice(0, count)
+  }
   const length = source.length
   for (let i = 0; i < length; i++) {
     const c = source.charCodeAt(i)
     if (c > 13 || (c !== 10 && c !== 13)) continue
     if (c === 13 && source.charCodeAt(i + 1) === 10) i++
-    if (count === starts.length) {
-      const grown = new Int32Array(starts.length * 4)
-      grown.set(starts)
-      starts = grown
-    }
+    if (count === starts.length) starts = grown(starts)
     starts[count++] = i + 1
   }
   return starts.slice(0, count)

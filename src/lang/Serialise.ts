@@ -12,6 +12,8 @@
  * `decodeIntact` leaves that to a cache that has checked a digest. The version changes whenever the meaning of the bytes does (also when `Kind` does). Pure.
  */
 import type { ByteString } from "../nix/Bytes.ts"
+import type { JoinedTexts } from "./JoinedTexts.ts"
+import { joinedTexts } from "./JoinedTexts.ts"
 import type { Origin, Syntax } from "./Syntax.ts"
 import { isWellFormed } from "./WellFormed.ts"
 
@@ -41,6 +43,7 @@ const totalLength = (texts: ReadonlyArray<ByteString>): number => {
 
 /** A tree that was kept. */
 export interface KeptSyntax extends Syntax {
+  readonly names: JoinedTexts
   /** Symbols of the names that it takes for global. */
   readonly free: ReadonlyArray<number>
 }
@@ -106,19 +109,6 @@ const latin1 = (bytes: Uint8Array, ascii: boolean): ByteString => {
   return text
 }
 
-/** Cuts `count` texts, whose lengths stand in `words` from `at` on, out of a text; `undefined` unless they fill it. */
-const cut = (words: Int32Array, at: number, count: number, text: ByteString): Array<ByteString> | undefined => {
-  const texts: Array<ByteString> = []
-  let from = 0
-  for (let i = 0; i < count; i++) {
-    const length = words[at + i]!
-    if (length < 0 || length > text.length - from) return undefined
-    texts.push(text.substring(from, from + length))
-    from += length
-  }
-  return from === text.length ? texts : undefined
-}
-
 /** The header's cells after the source's length. */
 type Header = readonly [
   root: number,
@@ -151,16 +141,24 @@ const take = (words: Int32Array, source: ByteString, origin: Origin, baseDirecto
   const text = (freeAt + freeCount) * 4
   if (Math.ceil((text + symbolBytes + stringBytes) / 4) !== words.length) return undefined
   const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
-  const symbols = cut(words, lengths, symbolCount, latin1(bytes.subarray(text, text + symbolBytes), ascii === 1))
-  const strings = cut(
-    words,
-    lengths + symbolCount,
-    stringCount,
-    latin1(bytes.subarray(text + symbolBytes, text + symbolBytes + stringBytes), ascii === 1)
-  )
-  if (symbols === undefined || strings === undefined) return undefined
+  const names = joinedTexts(words, lengths, symbolCount, latin1(bytes.subarray(text, text + symbolBytes), ascii === 1))
+  const literals = latin1(bytes.subarray(text + symbolBytes, text + symbolBytes + stringBytes), ascii === 1)
+  const strings = joinedTexts(words, lengths + symbolCount, stringCount, literals)?.all()
+  if (names === undefined || strings === undefined) return undefined
   const free = Array.from(words.subarray(freeAt, freeAt + freeCount))
-  return { origin, baseDirectory, source, nodes: words.subarray(headerCells, lengths), symbols, strings, root, free }
+  return {
+    origin,
+    baseDirectory,
+    source,
+    nodes: words.subarray(headerCells, lengths),
+    names,
+    get symbols() {
+      return names.all()
+    },
+    strings,
+    root,
+    free
+  }
 }
 
 /**

@@ -17,6 +17,7 @@
  * contents of `${…}` or of an interpolated string). A plain quoted name ("a") is a symbol.
  * Optional children are -1 when absent. Pure: imports nothing but types.
  */
+import type { JoinedTexts } from "./JoinedTexts.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 
 /** Node kinds with their operands. "n × (…)" is a count cell followed by n groups. */
@@ -109,6 +110,8 @@ export interface Syntax {
   readonly source: ByteString
   readonly nodes: Int32Array
   readonly symbols: ReadonlyArray<ByteString>
+  /** The same names as `symbols`, where the tree came with them joined: asking for `symbols` would cut them all. */
+  readonly names?: JoinedTexts
   readonly strings: ReadonlyArray<ByteString>
   /** Offset of the outermost expression. */
   readonly root: number

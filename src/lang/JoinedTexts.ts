@@ -1,0 +1,47 @@
+/**
+ * Texts one after the other in one text, cut out of it when somebody asks for them. The names of a file that was kept are mostly known already from other
+ * files: they are compared where they stand, and no string is made of them. Pure.
+ */
+import type { ByteString } from "../nix/Bytes.ts"
+
+export class JoinedTexts {
+  readonly text: ByteString
+  /** Where each ends. The first starts at 0, each other where that before it ends. */
+  readonly ends: Int32Array
+  private cut: ReadonlyArray<ByteString> | undefined = undefined
+
+  constructor(text: ByteString, ends: Int32Array) {
+    this.text = text
+    this.ends = ends
+  }
+
+  get size(): number {
+    return this.ends.length
+  }
+
+  start(index: number): number {
+    return index === 0 ? 0 : this.ends[index - 1]!
+  }
+
+  at(index: number): ByteString {
+    return this.text.substring(this.start(index), this.ends[index]!)
+  }
+
+  /** All of them, cut once. */
+  all(): ReadonlyArray<ByteString> {
+    return (this.cut ??= Array.from(this.ends, (_, index) => this.at(index)))
+  }
+}
+
+/** The texts whose `count` lengths stand in `words` from `at` on; `undefined` unless they fill `text`. */
+export const joinedTexts = (words: Int32Array, at: number, count: number, text: ByteString): JoinedTexts | undefined => {
+  const ends = new Int32Array(count)
+  let end = 0
+  for (let i = 0; i < count; i++) {
+    const length = words[at + i]!
+    if (length < 0 || length > text.length - end) return undefined
+    end += length
+    ends[i] = end
+  }
+  return end === text.length ? new JoinedTexts(text, ends) : undefined
+}
