@@ -4,7 +4,8 @@
  * The host installs a provider before anything else runs: `castore/crypto/Node.ts` (node:crypto, and BLAKE3 native or of hash-wasm)
  * or `castore/crypto/Wasm.ts` (hash-wasm and @noble/ed25519, for browsers). Everything here is synchronous. Pure.
  */
-import { toBytes } from "./Bytes.ts"
+import * as Base16 from "./Base16.ts"
+import { fromBytes, toBytes } from "./Bytes.ts"
 import type { ByteString } from "./Bytes.ts"
 
 /** Algorithms that Nix names, and BLAKE3 for the castore. */
@@ -23,6 +24,8 @@ export interface CryptoProvider {
   hasher(algorithm: HashAlgorithm): Hasher
   sign(secretKey: Uint8Array, message: Uint8Array): Uint8Array
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
+  /** One-shot digest of a byte string, as hex or as a byte string: for hosts that need no arrays in between. */
+  readonly textDigest?: (algorithm: HashAlgorithm, text: ByteString, form: "hex" | "bytes") => string
 }
 
 let provider: CryptoProvider | undefined
@@ -52,6 +55,14 @@ export const hashText = (algorithm: HashAlgorithm, text: ByteString): Uint8Array
   }
   return installed().hash(algorithm, toBytes(text))
 }
+
+/** The same digest in lower-case hex. */
+export const hashTextHex = (algorithm: HashAlgorithm, text: ByteString): string =>
+  installed().textDigest?.(algorithm, text, "hex") ?? Base16.encode(hashText(algorithm, text))
+
+/** The same digest as a byte string. */
+export const hashTextBytes = (algorithm: HashAlgorithm, text: ByteString): ByteString =>
+  installed().textDigest?.(algorithm, text, "bytes") ?? fromBytes(hashText(algorithm, text))
 
 /** A new incremental hash. */
 export const hasher = (algorithm: HashAlgorithm): Hasher => installed().hasher(algorithm)

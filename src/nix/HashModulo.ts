@@ -7,13 +7,12 @@
  *
  * `instantiate` prints a derivation once and derives the other two texts that are hashed from the same pieces: a large evaluation does thousands of these.
  */
-import * as Base16 from "./Base16.ts"
 import { inOrder, printDerivation, printInputs, printMiddle, printOutputs, quote } from "./Aterm.ts"
 import type { ByteString } from "./Bytes.ts"
-import { hashText } from "./Crypto.ts"
+import { hashTextHex } from "./Crypto.ts"
 import type { Derivation, DerivationOutput } from "./Derivation.ts"
 import { DerivationError, fixedHash, kindOf } from "./Derivation.ts"
-import { derivationSuffix, makeFixedOutput, makeOutput, makeText, placeholder } from "./StorePath.ts"
+import { derivationSuffix, makeFixedOutput, makeOutput, makeTextOfHex, placeholder } from "./StorePath.ts"
 import type { StorePath } from "./StorePath.ts"
 
 /**
@@ -25,7 +24,7 @@ export type HashModulo = string | "deferred"
 /** Gives the hash-modulo of each input derivation; the caller keeps them (each is needed again and again). */
 export type HashModuloLookup = (drvPath: StorePath) => HashModulo
 
-const sha256 = (text: ByteString): string => Base16.encode(hashText("sha256", text))
+const sha256 = (text: ByteString): string => hashTextHex("sha256", text)
 
 /** The input derivations with hashes in place of paths, equal ones merged; `undefined` where one is deferred. */
 const moduloInputs = (
@@ -56,6 +55,19 @@ export const hashModulo = (derivation: Derivation, lookup: HashModuloLookup): Ha
   return sha256(printDerivation({ ...derivation, inputDerivations: inputs as Derivation["inputDerivations"] }))
 }
 
+/** Runs it at the first call. Keeps what it gave, and nothing of what it needed: the pieces of a text are several times as large as the text. */
+const once = <A>(compute: () => A): (() => A) => {
+  let pending: (() => A) | undefined = compute
+  let value: A
+  return () => {
+    if (pending !== undefined) {
+      value = pending()
+      pending = undefined
+    }
+    return value
+  }
+}
+
 /** A derivation with all that follows from it. */
 export interface Instantiated {
   /** Output paths and the variables named after outputs are filled in. */
@@ -69,10 +81,7 @@ export interface Instantiated {
 
 /** The path of a derivation's `.drv`, given its text. Throws `StorePathError` where the name is too long. */
 export const drvPathOf = (derivation: Derivation, text: ByteString): StorePath =>
-  makeText(`${derivation.name}${derivationSuffix}`, hashText("sha256", text), [
-    ...derivation.inputDerivations.keys(),
-    ...derivation.inputSources
-  ])
+  makeTextOfHex(`${derivation.name}${derivationSuffix}`, sha256(text), [...derivation.inputDerivations.keys(), ...derivation.inputSources])
 
 /** The environment in print, cut where the variables named after outputs have their values: `pieces.length` is one more than there are such variables. */
 const cutEnv = (derivation: Derivation): { readonly pieces: ReadonlyArray<ByteString>; readonly names: ReadonlyArray<ByteString> } => {
@@ -160,12 +169,15 @@ export const instantiate = (draft: Derivation, lookup: HashModuloLookup): Instan
   const tail = `${middle}${joinEnv(cut, (name) => values.get(name)!)}])`
   const text = `${head}${printInputs(draft.inputDerivations)}${tail}`
 
-  let modulo: HashModulo | undefined
-  const compute = (): HashModulo => {
-    if (kind === "fixed") return fixedModulo(derivation, outputs.get("out")!)
-    return inputs === undefined ? "deferred" : sha256(`${head}${inputText}${tail}`)
+  return {
+    derivation,
+    drvPath: drvPathOf(derivation, text),
+    text,
+    hashModulo: once(() => {
+      if (kind === "fixed") return fixedModulo(derivation, outputs.get("out")!)
+      return inputs === undefined ? "deferred" : sha256(`${head}${inputText}${tail}`)
+    })
   }
-  return { derivation, drvPath: drvPathOf(derivation, text), text, hashModulo: () => (modulo ??= compute()) }
 }
 
 /**

@@ -7,9 +7,9 @@
  */
 import * as Base16 from "./Base16.ts"
 import * as Base32 from "./Base32.ts"
-import { compareBytes } from "./Bytes.ts"
+import { compareBytes, toBytes } from "./Bytes.ts"
 import type { ByteString } from "./Bytes.ts"
-import { hashText } from "./Crypto.ts"
+import { hashTextBytes, hashTextHex } from "./Crypto.ts"
 import type { NixHash } from "./Hash.ts"
 
 export const storeDir = "/nix/store"
@@ -202,14 +202,24 @@ export const compress = (digest: Uint8Array, size = 20): Uint8Array<ArrayBuffer>
   return folded
 }
 
-const sha256 = (text: ByteString): Uint8Array => hashText("sha256", text)
+/** The SHA-256 of a text in Nix's base-32. */
+const sha256Base32 = (text: ByteString): string => Base32.encode(toBytes(hashTextBytes("sha256", text)))
+
+const folded = new Uint8Array(20)
+
+/** The hash part of a store path: the SHA-256 of its fingerprint, folded to 20 bytes. */
+const hashPartOf = (fingerprint: ByteString): string => {
+  const digest = hashTextBytes("sha256", fingerprint)
+  for (let i = 0; i < 20; i++) folded[i] = i < 12 ? digest.charCodeAt(i) ^ digest.charCodeAt(i + 20) : digest.charCodeAt(i)
+  return Base32.encode(folded)
+}
 
 /**
  * The store path of a fingerprint `<type>:sha256:<inner>:/nix/store:<name>`: `inner` in hex. The bottom of all formulas below. Throws `StorePathError`.
  */
 export const makeStorePath = (type: ByteString, inner: string, name: ByteString): StorePath => {
   const problem = nameProblem(name)
-  const part = Base32.encode(compress(sha256(`${type}:sha256:${inner}:${storeDir}:${name}`)))
+  const part = hashPartOf(`${type}:sha256:${inner}:${storeDir}:${name}`)
   if (problem !== undefined) throw new StorePathError(`${part}-${name}`, { kind: "base-name", problem })
   return `${storeDir}/${part}-${name}` as StorePath
 }
@@ -223,7 +233,11 @@ const withReferences = (type: string, references: Iterable<StorePath>, self: boo
 
 /** The path of a text (`builtins.toFile`, a `.drv`): SHA-256 digest of its bytes, and what it refers to. Throws `StorePathError`. */
 export const makeText = (name: ByteString, contentSha256: Uint8Array, references: Iterable<StorePath> = []): StorePath =>
-  makeStorePath(withReferences("text", references, false), Base16.encode(contentSha256), name)
+  makeTextOfHex(name, Base16.encode(contentSha256), references)
+
+/** The same for a digest in hex. */
+export const makeTextOfHex = (name: ByteString, contentSha256: string, references: Iterable<StorePath>): StorePath =>
+  makeStorePath(withReferences("text", references, false), contentSha256, name)
 
 /**
  * The path of a tree added by the SHA-256 of its NAR (a source, a recursive SHA-256 fixed output). Only these may have references; `self` says that it
@@ -255,8 +269,8 @@ export const methodPrefix = (method: IngestionMethod): string => {
 export const makeFixedOutput = (name: ByteString, method: IngestionMethod, content: NixHash): StorePath => {
   if (method === "recursive" && content.algorithm === "sha256") return makeSource(name, content.digest)
   if (method === "text") return makeText(name, content.digest)
-  const inner = sha256(`fixed:out:${methodPrefix(method)}${content.algorithm}:${Base16.encode(content.digest)}:`)
-  return makeStorePath("output:out", Base16.encode(inner), name)
+  const inner = hashTextHex("sha256", `fixed:out:${methodPrefix(method)}${content.algorithm}:${Base16.encode(content.digest)}:`)
+  return makeStorePath("output:out", inner, name)
 }
 
 /** The store path name of a derivation's output: `name` for `out`, else `name-output`. */
@@ -267,15 +281,15 @@ export const makeOutput = (output: ByteString, hashModulo: string, name: ByteStr
   makeStorePath(`output:${output}`, hashModulo, outputPathName(name, output))
 
 /** What stands for the own path of an output inside a derivation: `builtins.placeholder`. */
-export const placeholder = (output: ByteString): ByteString => `/${Base32.encode(sha256(`nix-output:${output}`))}`
+export const placeholder = (output: ByteString): ByteString => `/${sha256Base32(`nix-output:${output}`)}`
 
 /**
  * What stands for the output of another derivation whose path is not known before it is built (a floating content-addressed one).
  * Throws `StorePathError` where `drvPath` is no derivation path.
  */
 export const unknownOutputPlaceholder = (drvPath: StorePath, output: ByteString): ByteString =>
-  `/${Base32.encode(sha256(`nix-upstream-output:${hashPart(drvPath)}:${outputPathName(derivationName(drvPath), output)}`))}`
+  `/${sha256Base32(`nix-upstream-output:${hashPart(drvPath)}:${outputPathName(derivationName(drvPath), output)}`)}`
 
 /** What stands for an output of a derivation that is itself such an unknown output (`inner` is its placeholder). */
 export const computedOutputPlaceholder = (inner: ByteString, output: ByteString): ByteString =>
-  `/${Base32.encode(sha256(`nix-computed-output:${Base32.encode(compress(Base32.decode(inner.slice(1))))}:${output}`))}`
+  `/${sha256Base32(`nix-computed-output:${Base32.encode(compress(Base32.decode(inner.slice(1))))}:${output}`)}`

@@ -131,6 +131,8 @@ class NodeHasher implements Hasher {
 const publicPrefix = Buffer.from("302a300506032b6570032100", "hex")
 const privatePrefix = Buffer.from("302e020100300506032b657004220420", "hex")
 
+const textForms = { hex: "hex", bytes: "latin1" } as const
+
 const provider: CryptoProvider = {
   hash(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array {
     return algorithm === "blake3" ? blake3Now().hash(bytes) : plain(openssl().hash(algorithm, bytes, "buffer"))
@@ -146,6 +148,14 @@ const provider: CryptoProvider = {
     if (publicKey.length !== 32 || signature.length !== 64) return false
     const key = Buffer.concat([publicPrefix, publicKey])
     return openssl().verify(null, message, { key, format: "der", type: "spki" }, signature)
+  },
+  // No array in between, and none for the digest: half the time for texts of a few kilobytes.
+  textDigest(algorithm, text, form) {
+    // Node takes strings as UTF-8, which is these bytes where it is no longer than they are.
+    const input = Buffer.byteLength(text) === text.length ? text : Buffer.from(text, "latin1")
+    if (algorithm !== "blake3") return openssl().hash(algorithm, input, textForms[form])
+    const digest = blake3Now().hash(typeof input === "string" ? Buffer.from(input) : input)
+    return Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString(textForms[form])
   }
 }
 
