@@ -124,7 +124,11 @@ const runJobs = Effect.fnUntraced(function* (settings: AttributeSettings, input:
     how: { readonly fatal: boolean; readonly json: boolean }
   ) {
     count.failed++
-    emit({ _tag: "Message", level: "error", text: `error: ${path.length === 0 ? "" : `'${toUnicode(attributeName(path))}': `}${shortly(error, how.json)}` })
+    emit({
+      _tag: "Message",
+      level: "error",
+      text: `error: ${path.length === 0 ? "" : `'${toUnicode(attributeName(path))}': `}${shortly(error, how.json)}`
+    })
     yield* print(errorLine(path, error, how))
   })
 
@@ -133,7 +137,7 @@ const runJobs = Effect.fnUntraced(function* (settings: AttributeSettings, input:
     if (result._tag === "Failed") {
       if (result.isRoot) count.roots++
       if (result.fatal) count.fatal++
-      return yield* failed(path, toUnicode(result.rendered), { fatal: result.fatal, json: json && !result.fatal })
+      return yield* failed(path, result.rendered, { fatal: result.fatal, json: json && !result.fatal })
     }
     const { derivation } = result
     if (input.write) yield* within(Effect.flatMap(Realiser, (realiser) => realiser.writeDerivation(derivation.drvPath)))

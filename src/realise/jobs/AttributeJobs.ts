@@ -6,12 +6,13 @@
  * nothing piles up. When the effect ends, by whatever end, there are no workers.
  */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { type ByteString, toUnicode } from "../../nix/Bytes.ts"
 import { announced, evaluationName, type Reporter } from "../Announce.ts"
 import type { OpenWorld } from "../Questions.ts"
 import type { AttributeDerivation, AttributePath, AttributeSettings } from "./AttributeJob.ts"
 import { AttributeQueue, type Job, type Taker } from "./AttributeQueue.ts"
-import { type Asked, startWorker, type WorkerProcess } from "./WorkerProcess.ts"
+import { startWorker, type WorkerProcess } from "./WorkerProcess.ts"
 
 /** Workers that may die of one attribute. */
 const deathsAllowed = 2
@@ -21,8 +22,8 @@ export type AttributeResult =
   | {
       readonly _tag: "Failed"
       readonly path: AttributePath
-      /** As `EvaluationFailed` has it, with its label. */
-      readonly rendered: ByteString
+      /** Plain words with their label, or the JSON that the settings ask for. */
+      readonly rendered: string
       /** Its workers died: nobody knows what it is. */
       readonly fatal: boolean
       /** It is one of the roots. */
@@ -45,58 +46,30 @@ export interface AttributeRunOptions<E, R> {
 export const attributeName = (path: AttributePath): ByteString =>
   path.map((name) => (name === "" || name.includes(".") ? `"${name}"` : name)).join(".")
 
-/** For whoever sees the work; the result is told in another way. */
-class AttributeFailed extends Error {}
-
 const evaluateAll = <E, R>(options: AttributeRunOptions<E, R>, world: OpenWorld, reporter: Reporter): Effect.Effect<void, E, R> => {
   const { settings, memory, take } = options
   const queue = new AttributeQueue(options.roots)
   let done = 0
   let underWay = 0
 
-  /** Announced as work of its own, so that it is seen what each worker is at and waits for. */
-  const ask = (worker: WorkerProcess, job: Job): Effect.Effect<Asked> => {
-    let asked: Asked | undefined
-    const { path } = job.request
-    return announced("evaluate", path.length === 0 ? "the root" : toUnicode(attributeName(path)), undefined, () =>
-      Effect.flatMap(worker.ask(job.request), (end) => {
-        asked = end
-        return end._tag === "Reply"
-          ? Effect.void
-          : Effect.fail(new AttributeFailed(end._tag === "Died" ? end.reason : toUnicode(end.rendered)))
-      })
-    ).pipe(
-      Effect.catch(() => Effect.void),
-      Effect.map(() => asked!)
-    )
-  }
-
   const one = Effect.fnUntraced(function* (taker: Taker, worker: WorkerProcess, job: Job) {
     const { path, isRoot } = job.request
+    const failed = (rendered: string, fatal: boolean) => take({ _tag: "Failed", path, rendered, fatal, isRoot })
     underWay++
-    const end = yield* Effect.ensuring(
-      ask(worker, job),
-      Effect.sync(() => void underWay--)
+    // Work of its own, so that it is seen what each worker is at and waits for.
+    const name = path.length === 0 ? "the root" : toUnicode(attributeName(path))
+    const asked = yield* announced("evaluate", name, undefined, () => worker.ask(job.request)).pipe(
+      Effect.result,
+      Effect.ensuring(Effect.sync(() => void underWay--))
     )
-    if (end._tag === "Died" && job.deaths + 1 < deathsAllowed) return taker.again({ ...job, deaths: job.deaths + 1 })
     let names: ReadonlyArray<ByteString> = []
-    switch (end._tag) {
-      case "Reply":
-        if (end.reply._tag === "Derivation") yield* take({ _tag: "Derivation", path, derivation: end.reply.derivation })
-        if (end.reply._tag === "Set") names = end.reply.names
-        break
-      case "Failed":
-        yield* take({ _tag: "Failed", path, rendered: end.rendered, fatal: false, isRoot })
-        break
-      case "Died":
-        yield* take({
-          _tag: "Failed",
-          path,
-          rendered: `error: the worker that evaluated this attribute died, and so did the next one: ${end.reason}`,
-          fatal: true,
-          isRoot
-        })
-    }
+    if (Result.isFailure(asked)) {
+      const error = asked.failure
+      if (error._tag === "AttributeFailed") yield* failed(error.rendered, false)
+      else if (job.deaths + 1 < deathsAllowed) return taker.again({ ...job, deaths: job.deaths + 1 })
+      else yield* failed(`error: the worker that evaluated this attribute died, and so did the next one: ${error.reason}`, true)
+    } else if (asked.success._tag === "Derivation") yield* take({ _tag: "Derivation", path, derivation: asked.success.derivation })
+    else if (asked.success._tag === "Set") names = asked.success.names
     done++
     taker.done(path, names)
     reporter.progress(done, done + underWay + queue.left)

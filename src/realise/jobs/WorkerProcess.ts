@@ -7,7 +7,9 @@ import { getCompileCacheDir } from "node:module"
 import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { toUnicode } from "../../nix/Bytes.ts"
 import { EventSink } from "../../wire/Events.ts"
 import { isTraced } from "../../wire/TracePropagation.ts"
 import type { FromEvaluator } from "../EvaluatorProtocol.ts"
@@ -20,16 +22,25 @@ const endingPatience = 5000
 /** Characters of what a process said last on its standard error that are kept: V8 says there why it gives up. */
 const lastWords = 4096
 
-/** What became of an attribute. */
-export type Asked =
-  | { readonly _tag: "Reply"; readonly reply: AttributeReply }
-  /** It failed, by the language or by what it needed. `rendered` is a byte string. */
-  | { readonly _tag: "Failed"; readonly rendered: string }
-  /** The process is gone, and with it whatever it would have said. */
-  | { readonly _tag: "Died"; readonly reason: string }
+/** An attribute failed, by the language or by what it needed. */
+export class AttributeFailed extends Schema.TaggedError<AttributeFailed>()("AttributeFailed", {
+  /** Plain words with their label, or the JSON that was asked for. */
+  rendered: Schema.String
+}) {
+  override get message(): string {
+    return this.rendered
+  }
+}
+
+/** The process is gone, and with it whatever it would have said. */
+export class WorkerDied extends Schema.TaggedError<WorkerDied>()("WorkerDied", { reason: Schema.String }) {
+  override get message(): string {
+    return `the worker died: ${this.reason}`
+  }
+}
 
 export interface WorkerProcess {
-  readonly ask: (request: AttributeRequest) => Effect.Effect<Asked>
+  readonly ask: (request: AttributeRequest) => Effect.Effect<AttributeReply, AttributeFailed | WorkerDied>
   /** Whether it may be asked again: it lives, its stack is whole, and it is within its memory. */
   readonly usable: () => boolean
 }
@@ -120,21 +131,21 @@ export const startWorker = Effect.fnUntraced(function* (
     const questions = makeQuestions(yield* Effect.context<never>(), world, sink, (id, answer, stamps) =>
       send({ _tag: "Answer", id, answer, stamps })
     )
-    const asked = Effect.callback<Asked>((resume) => {
-      const done = (end: Asked): void => {
+    const asked = Effect.callback<AttributeReply, AttributeFailed | WorkerDied>((resume) => {
+      const done = (end: Effect.Effect<AttributeReply, AttributeFailed | WorkerDied>): void => {
         onMessage = () => {}
         onGone = () => {}
-        resume(Effect.succeed(end))
+        resume(end)
       }
-      onGone = (reason) => done({ _tag: "Died", reason })
+      onGone = (reason) => done(Effect.fail(new WorkerDied({ reason })))
       onMessage = (message) => {
         const end = questions.take(message)
         switch (end?._tag) {
           case "Attribute":
-            return done({ _tag: "Reply", reply: end.reply })
+            return done(Effect.succeed(end.reply))
           case "Failed":
             if (end.unusable) whole = false
-            return done({ _tag: "Failed", rendered: end.rendered })
+            return done(Effect.fail(new AttributeFailed({ rendered: toUnicode(end.rendered) })))
         }
       }
       if (gone !== undefined) return onGone(gone)
@@ -144,13 +155,10 @@ export const startWorker = Effect.fnUntraced(function* (
         whole = false
       })
     })
-    const end = yield* Effect.ensuring(asked, questions.close)
-    if (end._tag !== "Reply") return end
-    // Its text is for the realiser to know, if it was told.
-    return yield* Effect.match(questions.flush, {
-      onSuccess: (): Asked => end,
-      onFailure: (error): Asked => ({ _tag: "Failed", rendered: `error: ${error.message}` })
-    })
+    const reply = yield* Effect.ensuring(asked, questions.close)
+    // Texts of derivations are for the realiser to know, where they were told.
+    yield* Effect.mapError(questions.flush, (error) => new AttributeFailed({ rendered: `error: ${error.message}` }))
+    return reply
   })
   return { ask, usable: () => gone === undefined && whole && resident <= options.memory }
 })
