@@ -70,17 +70,13 @@ export const equal = (x: Value, y: Value): boolean => {
 
 const equalSets = (a: AttributeSet, b: AttributeSet): boolean => {
   const { symbols, visiting } = a.shape
-  if (a.shape === b.shape) {
-    for (const slot of visiting) if (!equalElement(a.at(slot), b.at(slot))) return false
-    return true
+  const other = b.shape
+  const alike = a.shape === other
+  if (!alike) for (let i = 0; i < symbols.length; i++) if (other.slot(symbols[i] as number) < 0) return false
+  for (let i = 0; i < visiting.length; i++) {
+    const slot = visiting[i] as number
+    if (!equalElement(a.at(slot), b.at(alike ? slot : other.slot(symbols[slot] as number)))) return false
   }
-  const others = new Array<number>(symbols.length)
-  for (let i = 0; i < others.length; i++) {
-    const slot = b.shape.slot(symbols[i] as number)
-    if (slot < 0) return false
-    others[i] = slot
-  }
-  for (const slot of visiting) if (!equalElement(a.at(slot), b.at(others[slot] as number))) return false
   return true
 }
 

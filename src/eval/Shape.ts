@@ -113,7 +113,7 @@ export class Shape {
     let table = (this.table ??= new SlotTable(this.symbols))
     // Another shape has grown from this one.
     if (table.symbols.length !== this.size) table = new SlotTable(this.symbols)
-    for (const symbol of added) table.add(symbol)
+    for (let i = 0; i < added.length; i++) table.add(added[i] as SymbolId)
     return new Shape(undefined, table)
   }
 
@@ -134,15 +134,27 @@ export class Shape {
   }
 }
 
+const insertionLimit = 24
+
 /** All slots, in ascending order of the symbols in them. */
 export const ascendingSlots = (symbols: ReadonlyArray<SymbolId>): Array<number> => {
-  const slots = new Array<number>(symbols.length)
+  const n = symbols.length
+  const slots = new Array<number>(n)
   let sorted = true
-  for (let slot = 0; slot < slots.length; slot++) {
+  for (let slot = 0; slot < n; slot++) {
     slots[slot] = slot
     if (slot > 0 && (symbols[slot - 1] as number) > (symbols[slot] as number)) sorted = false
   }
-  return sorted ? slots : slots.sort((a, b) => (symbols[a] as number) - (symbols[b] as number))
+  if (sorted) return slots
+  if (n > insertionLimit) return slots.sort((a, b) => (symbols[a] as number) - (symbols[b] as number))
+  // Literals are of this size, and each is sorted once, by code that is cold: the engine's sort would make more than it sorts.
+  for (let i = 1; i < n; i++) {
+    const symbol = symbols[i] as number
+    let at = i
+    for (; at > 0 && (symbols[slots[at - 1] as number] as number) > symbol; at--) slots[at] = slots[at - 1] as number
+    slots[at] = i
+  }
+  return slots
 }
 
 /** How the values of `left // right` are put together. */

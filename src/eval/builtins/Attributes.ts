@@ -55,14 +55,22 @@ const getAttr = (name: Value, set: Value): Value => {
 }
 
 /** The attributes of `from` in these slots. */
-const select = (from: AttributeSet, slots: ReadonlyArray<number>): AttributeSet =>
-  slots.length === from.size
-    ? from
-    : fromSymbols(
-        slots.map((slot) => from.shape.symbols[slot] as number),
-        slots.map((slot) => from.at(slot)),
-        from.positions.length === 0 ? from.positions : slots.map((slot) => from.positions[slot] ?? 0)
-      )
+const select = (from: AttributeSet, slots: ReadonlyArray<number>): AttributeSet => {
+  if (slots.length === from.size) return from
+  const { positions } = from
+  const { symbols } = from.shape
+  const n = slots.length
+  const names = new Array<SymbolId>(n)
+  const values = new Array<Value>(n)
+  const places = positions.length === 0 ? positions : new Array<Position>(n)
+  for (let i = 0; i < n; i++) {
+    const slot = slots[i] as number
+    names[i] = symbols[slot] as SymbolId
+    values[i] = from.at(slot)
+    if (positions.length > 0) (places as Array<Position>)[i] = positions[slot] ?? 0
+  }
+  return fromSymbols(names, values, places)
+}
 
 const removeAttrs = (set: Value, names: Value): Value => {
   const from = expectSet(set, during.removeAttrs[0])
@@ -125,8 +133,9 @@ const intersectAttrs = (left: Value, right: Value): Value => {
     const { symbols } = b.shape
     for (let slot = 0; slot < symbols.length; slot++) if (a.has(symbols[slot] as number)) slots.push(slot)
   } else {
-    for (const id of a.shape.symbols) {
-      const slot = b.shape.slot(id)
+    const { symbols } = a.shape
+    for (let i = 0; i < symbols.length; i++) {
+      const slot = b.shape.slot(symbols[i] as number)
       if (slot >= 0) slots.push(slot)
     }
   }
@@ -136,8 +145,9 @@ const intersectAttrs = (left: Value, right: Value): Value => {
 const catAttrs = (name: Value, list: Value): Value => {
   const id = existingSymbol(expectText(name, during.catAttrs[0]))
   const found: Array<Value> = []
-  for (const element of expectList(list, during.catAttrs[1])) {
-    const set = expectSet(element, during.catAttrs[2])
+  const elements = expectList(list, during.catAttrs[1])
+  for (let i = 0; i < elements.length; i++) {
+    const set = expectSet(elements[i] as Value, during.catAttrs[2])
     const value = id === undefined ? undefined : set.get(id)
     if (value !== undefined) found.push(value)
   }
@@ -171,8 +181,9 @@ const mapAttrs = (f: Value, set: Value): Value => {
 const zipAttrsWith = (f: Value, list: Value): Value => {
   const callee = expectFunction(f, during.zipAttrsWith[0])
   const found = new Map<SymbolId, Array<Value>>()
-  for (const element of expectList(list, during.zipAttrsWith[1])) {
-    const set = expectSet(element, during.zipAttrsWith[2])
+  const elements = expectList(list, during.zipAttrsWith[1])
+  for (let k = 0; k < elements.length; k++) {
+    const set = expectSet(elements[k] as Value, during.zipAttrsWith[2])
     const { symbols } = set.shape
     for (let i = 0; i < symbols.length; i++) {
       const id = symbols[i] as number

@@ -109,7 +109,8 @@ const groupBy = (f: Value, list: Value): Value => {
   const callee = expectFunction(f, during.groupBy[0])
   const elements = expectList(list, during.groupBy[1])
   const groups = new Map<SymbolId, Array<Value>>()
-  for (const element of elements) {
+  for (let i = 0; i < elements.length; i++) {
+    const element = elements[i] as Value
     const name = symbol(expectText(call(callee, element), during.groupBy[2]))
     const group = groups.get(name)
     if (group === undefined) groups.set(name, [element])
@@ -121,14 +122,18 @@ const groupBy = (f: Value, list: Value): Value => {
 const concatenated = (lists: ReadonlyArray<ReadonlyArray<Value>>): Array<Value> => {
   let nonEmpty: ReadonlyArray<Value> | undefined
   let size = 0
-  for (const list of lists) {
+  for (let i = 0; i < lists.length; i++) {
+    const list = lists[i] as ReadonlyArray<Value>
     if (list.length > 0) nonEmpty = list
     size += list.length
   }
   if (nonEmpty !== undefined && nonEmpty.length === size) return nonEmpty as Array<Value>
   const all = new Array<Value>(size)
   let at = 0
-  for (const list of lists) for (let i = 0; i < list.length; i++) all[at++] = list[i] as Value
+  for (let k = 0; k < lists.length; k++) {
+    const list = lists[k] as ReadonlyArray<Value>
+    for (let i = 0; i < list.length; i++) all[at++] = list[i] as Value
+  }
   return all
 }
 
