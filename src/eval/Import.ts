@@ -6,7 +6,7 @@ import type { LintFinding, Literal } from "../lang/Lints.ts"
 import { anyLint, lintLiteral } from "../lang/Lints.ts"
 import { ParseError } from "../lang/ParseError.ts"
 import { parse } from "../lang/Parser.ts"
-import { decodeIntact, encode } from "../lang/Serialise.ts"
+import { decode, decodeIntact, encode } from "../lang/Serialise.ts"
 import type { Origin, Syntax } from "../lang/Syntax.ts"
 import { checkScopes } from "../lang/Scope.ts"
 import type { ByteString } from "../nix/Bytes.ts"
@@ -63,7 +63,8 @@ const syntaxOf = (
   // Findings come from the parser.
   const linting = anyLint(lints)
   const place = linting || origin._tag !== "File" ? undefined : machine.host.syntax?.place(source, pipeOperators ? "pipe-operators" : "")
-  const kept = place?.bytes === undefined ? undefined : decodeIntact(place.bytes, source, origin, directory)
+  const kept =
+    place?.bytes === undefined ? undefined : (place.intact === true ? decodeIntact : decode)(place.bytes, source, origin, directory)
   if (kept !== undefined) {
     // Only names that were global when it was checked can be unknown now.
     if (!kept.free.every((id) => isGlobal(kept.names.at(id)))) checkScopes(kept, isGlobal)

@@ -7,6 +7,8 @@ import type { ByteString } from "../nix/Bytes.ts"
 export interface SyntaxPlace {
   /** What was kept here, intact; `undefined` where nothing was, or nothing that can be trusted. */
   readonly bytes: Uint8Array | undefined
+  /** A digest of the bytes was compared: they need not be looked at again, one by one. */
+  readonly intact?: boolean
   /** What is to be kept here from now on. `encode` is called when there is time for it, or never. */
   keep(encode: () => Uint8Array): void
 }

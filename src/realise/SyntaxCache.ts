@@ -79,7 +79,7 @@ export class SyntaxCache implements SyntaxStore {
       bytes = pack.find(key)
       if (bytes !== undefined) break
     }
-    return { bytes, keep: (encode) => void this.#waiting.push({ key, encode }) }
+    return { bytes, intact: true, keep: (encode) => void this.#waiting.push({ key, encode }) }
   }
 
   /** Whether `save` has something to write. */
