@@ -102,13 +102,6 @@ export class AttributeSet implements SlotSource {
     for (let i = 0; i < names.length; i++) names[i] = nameOf(symbols[nameOrder[i] as number] as number)
     return names
   }
-
-  /** All values made, for those who copy them. */
-  all(): Array<Value> {
-    const values = this.values
-    if (this.codes !== null) for (let i = 0; i < values.length; i++) if (values[i] === undefined) this.make(i)
-    return values as Array<Value>
-  }
 }
 
 /** What a set literal becomes: the same for all sets that are made from it, but for the environment. */
@@ -129,13 +122,11 @@ export const update = (left: AttributeSet, right: AttributeSet): AttributeSet =>
   const plan = left.shape.updatePlan(right.shape)
   const from = plan.from
   if (from === undefined) return grow(plan, left, right)
-  const a = left.all()
-  const b = right.all()
   const n = from.length
   const values = new Array<Value>(n)
   for (let i = 0; i < n; i++) {
     const f = from[i] as number
-    values[i] = (f >= 0 ? b[f] : a[~f]) as Value
+    values[i] = f >= 0 ? right.at(f) : left.at(~f)
   }
   return new AttributeSet(plan.shape, values, plan.positions(left.positions, right.positions), null, null)
 }
@@ -146,12 +137,11 @@ export const updateWith = (left: AttributeSet, literal: Literal, env: Env): Attr
   const plan = left.shape.updatePlan(shape)
   const from = plan.from
   if (from === undefined || left.shape.size === 0) return update(left, literal.make(env))
-  const a = left.all()
   const n = from.length
   const values = new Array<Value | undefined>(n)
   for (let i = 0; i < n; i++) {
     const f = from[i] as number
-    values[i] = f >= 0 ? undefined : (a[~f] as Value)
+    values[i] = f >= 0 ? undefined : left.at(~f)
   }
   return new AttributeSet(plan.shape, values, plan.positions(left.positions, positions), plan.codes(codes), env)
 }

@@ -184,21 +184,28 @@ export class UpdatePlan {
     if (left === this.leftPositions && right === this.rightPositions) return this.mergedPositions
     if (left.length === 0 && right.length === 0) return nothing
     const from = this.from as Int32Array
-    const positions = new Array<Position>(from.length)
-    for (let i = 0; i < from.length; i++) {
+    const n = from.length
+    const positions = new Array<Position>(n)
+    let news = left.length === n ? 0 : 1
+    for (let i = 0; i < n; i++) {
       const f = from[i] as number
-      positions[i] = (f >= 0 ? right[f] : left[~f]) ?? 0
+      const position = (f >= 0 ? right[f] : left[~f]) ?? 0
+      positions[i] = position
+      if (position !== left[i]) news++
     }
     this.leftPositions = left
     this.rightPositions = right
-    this.mergedPositions = positions
-    return positions
+    // A set that is updated again and again from the same place keeps what it has.
+    this.mergedPositions = news === 0 ? left : positions
+    return this.mergedPositions
   }
 
   /** The codes of the right side by slot of a result that is not grown; those of slots from the left side are of no meaning. */
   codes(right: ReadonlyArray<Code>): ReadonlyArray<Code> {
     if (right === this.rightCodes) return this.mergedCodes
-    const codes = Array.from(this.from as Int32Array, (f) => right[f >= 0 ? f : 0] as Code)
+    const from = this.from as Int32Array
+    const codes = new Array<Code>(from.length)
+    for (let i = 0; i < codes.length; i++) codes[i] = right[Math.max(from[i] as number, 0)] as Code
     this.rightCodes = right
     this.mergedCodes = codes
     return codes

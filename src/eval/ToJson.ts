@@ -10,7 +10,7 @@ import { call } from "./Call.ts"
 import { copyToStore } from "./Coerce.ts"
 import { describe } from "./Describe.ts"
 import { inAttribute, inElement } from "./DeepForce.ts"
-import { batch, force } from "./Force.ts"
+import { batch, force, poll } from "./Force.ts"
 import { enterCall } from "./LambdaCode.ts"
 import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
@@ -24,6 +24,8 @@ import { ContextString, NixFloat, NixPath, Thunk } from "./Value.ts"
 
 /** The text of what is written grows as one rope; pieces of this size are made flat, so that what they were put together from can go. */
 const pieceSize = 0x8000
+
+const isScalar = (value: Value): boolean => value === null || typeof value !== "object"
 
 class Writer {
   readonly context: Set<string>
@@ -109,7 +111,7 @@ class Writer {
     this.keysOf.set(shape, keys)
     const slots = shape.nameOrder
     this.out += "{"
-    this.siblings(slots.length, (i) => {
+    this.siblings(0, slots.length, (i) => {
       const slot = slots[i] as number
       try {
         this.out += keys[i] as ByteString
@@ -124,7 +126,14 @@ class Writer {
   private list(list: ReadonlyArray<Value>): void {
     enterCall()
     this.out += "["
-    this.siblings(list.length, (i) => {
+    // What is there already needs no batch.
+    let start = 0
+    for (; start < list.length && isScalar(list[start] as Value); start++) {
+      poll()
+      if (start > 0) this.out += ","
+      this.write(list[start] as Value)
+    }
+    this.siblings(start, list.length, (i) => {
       try {
         this.write(list[i] as Value)
       } catch (error) {
@@ -135,15 +144,25 @@ class Writer {
     machine.depth--
   }
 
-  /** Parts with commas between them, as a batch: once one is suspended, all from there on are written apart, and put together when the last is there. */
-  private siblings(n: number, part: (index: number) => void): void {
+  /**
+   * The parts from `start` on with commas between them, as a batch: once one is suspended, all from there on are written apart, and put together when the last is
+   * there.
+   */
+  private siblings(start: number, n: number, part: (index: number) => void): void {
+    if (start >= n - 1) {
+      if (start >= n) return
+      if (start > 0) this.out += ","
+      part(start)
+      return
+    }
     let apart: Array<ByteString> | undefined
     let first = 0
     let before = ""
     let pieces = 0
     batch(
-      n,
-      (i) => {
+      n - start,
+      (k) => {
+        const i = start + k
         if (apart !== undefined) {
           apart[i] = this.writtenApart(part, i)
           return
@@ -154,8 +173,8 @@ class Writer {
         if (i > 0) this.out += ","
         part(i)
       },
-      (i) => {
-        first = i
+      (k) => {
+        first = start + k
         apart = []
         this.out = before
         this.pieces.length = pieces
