@@ -16,7 +16,7 @@ const derivation = (world: World, name: string, script: string) => `(${withShell
 /** Runs the words both ways; what they both give. */
 const bothWays = async (world: World, words: ReadonlyArray<string>, options: RunOptions = {}) => {
   const quick = await world.yix(words, options)
-  const whole = await world.yix([...words, wholeWay], options)
+  const whole = await world.yix(words[0] === "compat" ? [wholeWay, ...words] : [...words, wholeWay], options)
   const told = ({ code, signal, stdout, stderr }: typeof quick) => ({
     words,
     code,
@@ -87,6 +87,26 @@ describe("the quick door of yix eval", { timeout: 120_000 }, () => {
     const refused = await bothWays(world, ["eval", "--no-import-from-derivation", "-E", imported])
     assert.strictEqual(refused.code, 1)
     assert.strictEqual((await bothWays(world, ["eval", "--read-only", "-E", imported])).stdout, "41\n")
+  })
+
+  it("stands in for nix-instantiate --eval, too", async () => {
+    using world = new World()
+    world.write("default.nix", "{ a ? 1 }: { b = [ a { } ]; bad = throw ''no''; }")
+    const cwd = path.join(world.directory, "work")
+    for (const words of [
+      ["-A", "b", "--arg", "a", "2"],
+      ["--strict", "--json", "-A", "b"],
+      ["--json", "-A", "b"],
+      ["-A", "bad", "--show-trace"],
+      ["-E", "1", "2"],
+      ["--nope", "-E", "1"]
+    ])
+      await bothWays(world, ["compat", "nix-instantiate", "--eval", ...words], { cwd })
+    const importing = `builtins.trace "once" (import ${derivation(world, "nix.nix", "echo 7 > $out")})`
+    const run = await world.yix(["compat", "nix-instantiate", "--eval", "-E", importing])
+    assert.strictEqual(run.stdout, "7\n")
+    assert.match(run.stderr, /^trace: once\nbuilding nix\.nix\n[^]*$/)
+    assert.strictEqual(run.stderr.match(/^trace: once$/gm)?.length, 1, run.stderr)
   })
 
   it("begins with the evaluation of a build while the program loads, and prints its traces once", async () => {

@@ -9,7 +9,7 @@ import { printString } from "../../lang/Names.ts"
 import { render } from "../../lang/Diagnostics.ts"
 import type { Origin } from "../../lang/Syntax.ts"
 import { fromBytes, fromUnicode, toUnicode } from "../../nix/Bytes.ts"
-import { type EvaluationMode, type EvaluationSource, Evaluator } from "../../realise/Evaluation.ts"
+import { type EvaluationJob, type EvaluationMode, type EvaluationSource, Evaluator } from "../../realise/Evaluation.ts"
 import { withoutLabel } from "../../realise/EvaluatorProtocol.ts"
 import { Realiser } from "../../realise/Realiser.ts"
 import { expressionSource, printedText } from "../EvaluationInput.ts"
@@ -92,14 +92,20 @@ const modeOf = Effect.fnUntraced(function* (line: Line) {
   return { kind: "print", strict: line.has("strict"), format, location: !line.has("noLocation"), lazy: true } satisfies EvaluationMode
 })
 
-const evaluateAll = Effect.fnUntraced(function* (line: Line, settings: Settings, sources: ReadonlyArray<EvaluationSource>) {
+/** The jobs of `--eval`. */
+export const evaluationJobs = Effect.fnUntraced(function* (line: Line, settings: Settings, sources: ReadonlyArray<EvaluationSource>) {
   const mode = yield* modeOf(line)
   const job = yield* evaluationSettings(line, settings)
   const readOnly = line.has("readOnly") || line.has("dryRun") || !line.has("readWrite")
   const attrPaths = line.each("attr").map(fromUnicode)
+  return { mode, readOnly, jobs: sources.map((source): EvaluationJob => ({ ...job, source, attrPaths, mode, readOnly })) }
+})
+
+const evaluateAll = Effect.fnUntraced(function* (line: Line, settings: Settings, sources: ReadonlyArray<EvaluationSource>) {
+  const { mode, readOnly, jobs } = yield* evaluationJobs(line, settings, sources)
   const evaluateEach = Effect.flatMap(Evaluator, (evaluator) =>
-    Effect.forEach(sources, (source) =>
-      Effect.flatMap(evaluator.run({ ...job, source, attrPaths, mode, readOnly }), (result) =>
+    Effect.forEach(jobs, (job) =>
+      Effect.flatMap(evaluator.run(job), (result) =>
         Effect.forEach(result._tag === "Values" ? result.texts : [], (text) => print(printedText(text, mode)))
       )
     )

@@ -9,6 +9,7 @@ import { rewrite } from "../Argv.ts"
 import { configMayTrace, findConfig } from "../../config/ConfigFile.ts"
 import { defaultCallDepth, type EvaluationInput, jobFrom, printModeOf, sourceOf } from "../EvaluationInput.ts"
 import { type ColorChoice, colorFor, isTerminal } from "../StandardStreams.ts"
+import { nixEvalWords } from "./NixWords.ts"
 
 type PrintMode = Extract<EvaluationMode, { readonly kind: "print" }>
 
@@ -100,9 +101,9 @@ class Given {
   /** Something was said that only the rest of the program understands. */
   beside = false
 
-  /** False where it is not for the quick door. */
+  /** False where it is not for the quick door. The words are rewritten ones. */
   read(words: ReadonlyArray<string>): boolean {
-    for (const word of rewrite(words)) {
+    for (const word of words) {
       if (!word.startsWith("-")) this.plain.push(word)
       else if (!this.#take(word)) return false
     }
@@ -166,7 +167,8 @@ const inputOf = (given: Given): EvaluationInput => ({
   showTrace: given.has("show-trace")
 })
 
-const modeOf = (given: Given): EvaluationMode | undefined => {
+/** `nix`: as `nix-instantiate --eval` does it. */
+const modeOf = (given: Given, nix: boolean): EvaluationMode | undefined => {
   if (given.plain[0] !== "eval") return { kind: "derivations" }
   const mode = printModeOf({
     strict: given.has("strict"),
@@ -175,7 +177,7 @@ const modeOf = (given: Given): EvaluationMode | undefined => {
     xml: given.has("xml"),
     noLocation: given.has("no-location")
   })
-  return "wrong" in mode ? undefined : mode
+  return "wrong" in mode ? undefined : nix ? { ...mode, lazy: true } : mode
 }
 
 const isSet = (variable: string): boolean => (process.env[variable] ?? "").trim() !== ""
@@ -193,9 +195,10 @@ const aloneOf = (given: Given, mode: PrintMode, color: boolean): Alone => {
 
 const read = (words: ReadonlyArray<string>): Begun | undefined => {
   const given = new Given()
-  if (!given.read(words) || !commands.has(given.plain[0]!)) return undefined
+  const nix = nixEvalWords(words)
+  if (!given.read(nix ?? rewrite(words)) || !commands.has(given.plain[0]!)) return undefined
   const input = inputOf(given)
-  const mode = modeOf(given)
+  const mode = modeOf(given, nix !== undefined)
   if (mode === undefined || (mode.kind === "derivations" && stored.test(input.input ?? ""))) return undefined
   const source = sourceOf(input)
   if (source === "standard input" || "wrong" in source || mayBeTraced(given.one("config"))) return undefined

@@ -17,6 +17,9 @@ import { rewrite } from "../../../src/cli/Argv.ts"
 import { buildFlags } from "../../../src/cli/commands/Build.ts"
 import { evalFlags } from "../../../src/cli/commands/Eval.ts"
 import { instantiateFlags } from "../../../src/cli/commands/Instantiate.ts"
+import { parseProgram, settingsIn, withCommon } from "../../../src/cli/compat/Common.ts"
+import { evaluationJobs, instantiateTable } from "../../../src/cli/compat/NixInstantiate.ts"
+import { sourcesOf } from "../../../src/cli/compat/Sources.ts"
 import { commonFlags } from "../../../src/cli/CommonFlags.ts"
 import { jobOf, printModeFrom } from "../../../src/cli/EvaluationFlags.ts"
 import { type EvaluationInput, sourceOf } from "../../../src/cli/EvaluationInput.ts"
@@ -29,7 +32,7 @@ const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "yix-words-"))
 beforeAll(() => {
   process.chdir(scratch)
   fs.writeFileSync("default.nix", "{ }")
-  for (const name of Object.keys(process.env)) if (/^(?:OTEL_|YIX_|NIX_PATH|XDG_)/.test(name)) delete process.env[name]
+  for (const name of Object.keys(process.env)) if (/^(?:OTEL_|YIX_|NIX_|XDG_)/.test(name)) delete process.env[name]
   process.env["XDG_CONFIG_HOME"] = path.join(scratch, "config")
 })
 afterAll(() => {
@@ -194,12 +197,68 @@ const same = async (words: ReadonlyArray<string>): Promise<"same" | "left" | "re
   return "same"
 }
 
+/** The same of `yix compat nix-instantiate`. */
+const jobOfNix = async (words: ReadonlyArray<string>): Promise<EvaluationJob | undefined> => {
+  const read = Effect.gen(function* () {
+    const line = yield* parseProgram("nix-instantiate", instantiateTable, words)
+    if (line.has("version") || line.has("help") || line.has("repair") || !line.has("eval") || line.has("parse") || line.has("findFile"))
+      return []
+    if (line.words.includes("-") || line.has("argStdin")) return []
+    const settings = settingsIn(line)
+    return (yield* withCommon(line, settings, evaluationJobs(line, settings, yield* sourcesOf(line.words, line.has("expr"))))).jobs
+  })
+  // The common flags have their defaults here.
+  const yix = Command.make("yix", {}, () => Effect.flatMap(read, (found) => Effect.sync(() => void (jobs = found)))).pipe(
+    Command.withGlobalFlags(commonFlags)
+  )
+  let jobs: ReadonlyArray<EvaluationJob> = []
+  await Effect.runPromiseExit(Effect.provide(Command.runWith(yix, { version: "0" })([]), silent))
+  return jobs.length === 1 ? jobs[0] : undefined
+}
+
+/** Words of `nix-instantiate`. */
+const nixWordsFor = (seed: number): ReadonlyArray<string> => {
+  const below = random(seed)
+  const one = <A>(list: ReadonlyArray<A>): A => list[below(list.length)]!
+  const flags: ReadonlyArray<ReadonlyArray<string>> = [
+    ...["--eval", "--eval-only", "-E", "--expr", "--strict", "--json", "--xml", "--raw", "--no-location", "--show-trace"].map((word) => [
+      word
+    ]),
+    ...["--readonly-mode", "--read-write-mode", "--parse", "-v", "-Q", "-", "--", "--pure-eval", "--no-show-trace", "--nope"].map(
+      (word) => [word]
+    ),
+    ...[["-A", "a.b"], ["--attr", ""], ["-I", "n=/x"], ["--include", "/y"], ["-A"], ["-Ax"], ["--arg", "x", "1"], ["--argstr", "y", "-z"]],
+    ...[["--option", "eval-system", "i686-linux"], ["--arg", "x"], ["1"], ["a/b.nix"], ["<nixpkgs>"], ["--max-call-depth", "7"], ["é"]]
+  ]
+  return [...(below(5) > 0 ? ["--eval"] : []), ...Array.from({ length: below(6) }, () => one(flags)).flat()]
+}
+
 describe("the quick door", () => {
   it("makes the job that the commands make, or none", { timeout: 600_000 }, async () => {
     const counts = { same: 0, left: 0, refused: 0 }
     for (let seed = 1; seed <= seeds; seed++) counts[await same(wordsFor(seed))]++
     assert.isAbove(counts.same, seeds / 8, JSON.stringify(counts))
     assert.isAbove(counts.refused, seeds / 8, JSON.stringify(counts))
+  })
+
+  it("makes the job that nix-instantiate --eval makes, or none", { timeout: 600_000 }, async () => {
+    let read = 0
+    for (let seed = 1; seed <= seeds; seed++) {
+      const words = nixWordsFor(seed)
+      const quick = begun(["compat", "nix-instantiate", ...words])
+      if (quick === undefined) continue
+      read++
+      assert.isDefined(quick.alone, words.join(" "))
+      assert.deepStrictEqual(quick.job, await jobOfNix(words), JSON.stringify(words))
+    }
+    assert.isAbove(read, seeds / 10)
+    for (const name of ["NIX_REMOTE", "NIX_CONFIG"]) {
+      const words = ["compat", "nix-instantiate", "--eval", "-E", "1"]
+      assert.isDefined(begun(words))
+      process.env[name] = "x"
+      assert.isUndefined(begun(words), name)
+      delete process.env[name]
+    }
   })
 
   it("reads what people write", async () => {
