@@ -4,8 +4,7 @@
 import { DerivationAttributes } from "../build/DerivationAttributes.ts"
 import { type ByteString, toUnicode } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
-import type { AttributeDerivation, AttributePath } from "../realise/jobs/AttributeJob.ts"
-import { attributeName } from "../realise/jobs/AttributeJobs.ts"
+import { type AttributeDerivation, attributeName, type AttributePath } from "../realise/jobs/AttributeJob.ts"
 
 /** Where the outputs of a derivation are, and what would have to be done to have them. */
 export interface CacheStatus {

@@ -374,6 +374,13 @@ describe("yix eval-jobs", { timeout: 120_000 }, () => {
     assert.deepStrictEqual([after["a"]!["cacheStatus"], after["a"]!["isCached"], after["generated"]!["cacheStatus"], after["b"]!["cacheStatus"]], ["local", true, "local", "notBuilt"]) // prettier-ignore
     assert.match(await world.ok(["store", "cat", after["b"]!.drvPath!]), /^Derive\(/)
 
+    const cache = `file://${world.directory}/cache`
+    const output = (after["generated"]!["outputs"] as { readonly out: string }).out
+    await world.ok(["copy", "--to", cache, output])
+    const elsewhere = [file, "-A", "generated", "--check-cache-status", "--store", path.join(world.directory, "other")]
+    const [cached] = await jobs(world, ...elsewhere, "--substituter", cache, "--no-check-sigs")
+    assert.deepStrictEqual([cached!["cacheStatus"], cached!["isCached"], cached!["neededBuilds"], cached!["neededSubstitutes"]], ["cached", true, [], [output]]) // prettier-ignore
+
     // Without a store, imports of derivations are refused, and nothing else is.
     const readOnly = byAttr(await jobs(world, "-E", `{ plain = ${drv("plain")}; }`, "--read-only"))
     assert.isString(readOnly["plain"]!.drvPath)

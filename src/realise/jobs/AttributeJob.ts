@@ -31,6 +31,10 @@ export interface AttributeSettings extends Omit<EvaluationJob, "attrPaths" | "mo
 /** Attributes one below the other; empty for the root. A number is an index where a list is met. */
 export type AttributePath = ReadonlyArray<ByteString>
 
+/** An attribute path as people write it: names with dots stand in quotes. */
+export const attributeName = (path: AttributePath): ByteString =>
+  path.map((name) => (name === "" || name.includes(".") ? `"${name}"` : name)).join(".")
+
 export interface AttributeRequest {
   readonly path: AttributePath
   /** One that the user named: a set is gone into unless it refuses, and anything but a set is an error. */

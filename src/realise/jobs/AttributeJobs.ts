@@ -10,7 +10,7 @@ import * as Result from "effect/Result"
 import { type ByteString, toUnicode } from "../../nix/Bytes.ts"
 import { announced, evaluationName, type Reporter } from "../Announce.ts"
 import type { OpenWorld } from "../Questions.ts"
-import type { AttributeDerivation, AttributePath, AttributeSettings } from "./AttributeJob.ts"
+import { type AttributeDerivation, attributeName, type AttributePath, type AttributeSettings } from "./AttributeJob.ts"
 import { AttributeQueue, type Job, type Taker } from "./AttributeQueue.ts"
 import { startWorker, type WorkerProcess } from "./WorkerProcess.ts"
 
@@ -41,10 +41,6 @@ export interface AttributeRunOptions<E, R> {
   /** Takes a result; the worker that brought it waits. */
   readonly take: (result: AttributeResult) => Effect.Effect<void, E, R>
 }
-
-/** An attribute path as people write it: names with dots stand in quotes. */
-export const attributeName = (path: AttributePath): ByteString =>
-  path.map((name) => (name === "" || name.includes(".") ? `"${name}"` : name)).join(".")
 
 const evaluateAll = <E, R>(options: AttributeRunOptions<E, R>, world: OpenWorld, reporter: Reporter): Effect.Effect<void, E, R> => {
   const { settings, memory, take } = options

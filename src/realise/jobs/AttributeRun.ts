@@ -33,7 +33,7 @@ const featureVariables = ["requiredSystemFeatures", "__json"]
 const isPlain = (value: Value): boolean => {
   const v = force(value)
   if (Array.isArray(v)) return v.every(isPlain)
-  if (v instanceof AttributeSet) return !v.has(symbol("outPath")) && v.all().every(isPlain)
+  if (v instanceof AttributeSet) return !v.has(symbol("outPath")) && v.shape.nameOrder.every((slot) => isPlain(v.at(slot)))
   return ["string", "number", "bigint", "boolean"].includes(typeof v) || v instanceof ContextString || v instanceof NixFloat
 }
 
