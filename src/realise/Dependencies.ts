@@ -5,21 +5,22 @@
  */
 import type { FileType, IoAnswer, NearRequest } from "../eval/IoRequest.ts"
 import type { ByteString } from "../nix/Bytes.ts"
+import type { NixHashAlgorithm } from "../nix/Hash.ts"
 import type { StorePath } from "../nix/StorePath.ts"
-import type { FileState } from "./FileState.ts"
 import type { AddSource } from "./HashedSource.ts"
 
-/** A file or the listing of a directory: SHA-256 of what was seen, and the state that stands for it, where it was settled. */
-export interface ContentSeen {
-  readonly digest: Uint8Array
-  readonly state: FileState | undefined
-}
+/** Numbers of a state. */
+export const stateLength = 5
+/** Bytes of a digest. */
+export const digestLength = 32
 
 /** A source of the host and its store path. `sum`: of the tree's state, where that was settled. */
 export interface SourceSeen {
-  readonly request: AddSource
+  readonly request: Omit<AddSource, "expected">
+  /** Algorithm and bytes of the hash that it had to have. */
+  readonly expected: readonly [NixHashAlgorithm, ReadonlyArray<number>] | null
   readonly path: StorePath
-  readonly sum: readonly [number, number] | undefined
+  readonly sum: readonly [number, number] | null
 }
 
 /** What a store must say of a path: that it is there ("present"), that it is not ("absent"), or its content and references (`stampOf`). */
@@ -28,14 +29,32 @@ export type StoreStamp = string
 export const present: StoreStamp = "present"
 export const absent: StoreStamp = "absent"
 
+/** In a form that is written and read as it is. */
 export interface Dependencies {
-  readonly files: ReadonlyMap<ByteString, ContentSeen>
-  readonly directories: ReadonlyMap<ByteString, ContentSeen>
-  /** Types of paths, targets of links, environment, and files and directories that could not be read. */
+  readonly files: ReadonlyArray<ByteString>
+  readonly directories: ReadonlyArray<ByteString>
+  /** How the files, then the directories were (`FileState.ts`); not numbers, where that does not stand for the content. */
+  readonly states: Float64Array
+  /** SHA-256 of the contents of the files and of the listings of the directories. */
+  readonly digests: Uint8Array
+  /** A letter for the type, `f` where a last link was followed or `l`, and the path. */
+  readonly types: ReadonlyArray<ByteString>
+  /** Targets of links, environment, and what could not be read. */
   readonly others: ReadonlyArray<readonly [NearRequest, IoAnswer]>
   readonly sources: ReadonlyArray<SourceSeen>
-  readonly stored: ReadonlyMap<StorePath, StoreStamp>
+  readonly stored: ReadonlyArray<readonly [StorePath, StoreStamp]>
 }
+
+const typeLetters: ReadonlyArray<readonly [string, unknown]> = [
+  ["r", "regular"],
+  ["d", "directory"],
+  ["s", "symlink"],
+  ["u", "unknown"],
+  ["-", undefined]
+]
+
+/** The letter of a type of file; of `undefined`, nothing is there. */
+export const typeLetter = (type: unknown): string => typeLetters.find(([, named]) => named === type)![0]
 
 /** SHA-256. Loaded when first needed: a run that finds everything as it was needs none. */
 export const contentDigest = (contents: Uint8Array): Uint8Array =>

@@ -9,18 +9,28 @@ import { hostPath } from "../castore/ingest/HostTree.ts"
 import type { FileType } from "../eval/IoRequest.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
-import { absent, type ContentSeen, contentDigest, type Dependencies, listingDigest, present } from "./Dependencies.ts"
+import { absent, contentDigest, type Dependencies, digestLength, listingDigest, present, stateLength, typeLetter } from "./Dependencies.ts"
 import type { SourceSeen, StoreStamp } from "./Dependencies.ts"
-import { type FileState, isSettled, stateOf, treeState } from "./FileState.ts"
+import { isSettled, stateOf, treeState } from "./FileState.ts"
 import { answerFromHost } from "./HostFiles.ts"
 
-const isState = (state: FileState | undefined, stat: fs.Stats): boolean =>
-  state !== undefined &&
-  state[0] === stat.size &&
-  state[1] === stat.mtimeMs &&
-  state[2] === stat.ctimeMs &&
-  state[3] === stat.ino &&
-  state[4] === stat.dev
+/** What `lstat` says of paths, asked once each; `undefined` where nothing is there, or it cannot be told. */
+class Looks {
+  readonly #seen = new Map<ByteString, fs.Stats>()
+
+  link(path: ByteString): fs.Stats | undefined {
+    const stat = quietly(() => fs.lstatSync(hostPath(path), { throwIfNoEntry: false }))
+    if (stat !== undefined) this.#seen.set(path, stat)
+    return stat
+  }
+
+  /** What a path leads to, told by what is known of the path where that is no link. */
+  target(path: ByteString): fs.Stats | undefined {
+    const seen = this.#seen.get(path)
+    if (seen !== undefined && !seen.isSymbolicLink()) return seen
+    return quietly(() => fs.statSync(hostPath(path), { throwIfNoEntry: false }))
+  }
+}
 
 const quietly = <A>(look: () => A): A | undefined => {
   try {
@@ -28,6 +38,18 @@ const quietly = <A>(look: () => A): A | undefined => {
   } catch {
     return undefined
   }
+}
+
+/** As `answerFromHost` tells types; a look that failed is asked again there. */
+const letterOf = (stat: fs.Stats): string => (stat.isFile() ? "r" : stat.isDirectory() ? "d" : stat.isSymbolicLink() ? "s" : "u")
+
+const sameType = (noted: ByteString, looks: Looks): boolean => {
+  const path = noted.slice(2)
+  const follow = noted[1] === "f"
+  const stat = follow ? undefined : looks.link(path)
+  if (stat !== undefined) return letterOf(stat) === noted[0]
+  const answer = answerFromHost({ _tag: "PathType", path, follow })
+  return answer.ok && typeLetter(answer.value) === noted[0]
 }
 
 const fileDigest = (path: ByteString, stat: fs.Stats): Uint8Array | undefined =>
@@ -39,52 +61,63 @@ const directoryDigest = (path: ByteString): Uint8Array | undefined => {
   return answer.ok ? listingDigest(answer.value as ReadonlyArray<readonly [ByteString, FileType]>) : undefined
 }
 
-const sameDigest = (a: Uint8Array | undefined, b: Uint8Array): boolean => a !== undefined && Buffer.compare(a, b) === 0
+/** Contents by their states, and else by their digests. What is settled now is noted in a copy of the states. */
+class Contents {
+  states: Float64Array
+  readonly #noted: Float64Array
+  readonly #digests: Uint8Array
+  readonly #looks: Looks
 
-/** What was seen of a file or a directory, as it is now; `undefined` where it is not the same. */
-const contentNow = (
-  path: ByteString,
-  seen: ContentSeen,
-  digest: (path: ByteString, stat: fs.Stats) => Uint8Array | undefined
-): ContentSeen | undefined =>
-  quietly(() => {
-    const stat = fs.statSync(hostPath(path), { throwIfNoEntry: false })
-    if (stat === undefined) return undefined
-    if (isState(seen.state, stat)) return seen
+  constructor({ states, digests }: Dependencies, looks: Looks) {
+    this.#noted = this.states = states
+    this.#digests = digests
+    this.#looks = looks
+  }
+
+  /** Whether content number `i` is that of what is at `path` now. */
+  isSame(i: number, path: ByteString, read: (path: ByteString, stat: fs.Stats) => Uint8Array | undefined): boolean {
+    const stat = this.#looks.target(path)
+    if (stat === undefined) return false
+    const at = i * stateLength
+    const noted = this.#noted
+    if (
+      noted[at] === stat.size &&
+      noted[at + 1] === stat.mtimeMs &&
+      noted[at + 2] === stat.ctimeMs &&
+      noted[at + 3] === stat.ino &&
+      noted[at + 4] === stat.dev
+    ) {
+      return true
+    }
     const settled = isSettled(path, stat)
-    if (!sameDigest(digest(path, stat), seen.digest)) return undefined
-    return settled ? { digest: seen.digest, state: stateOf(stat) } : seen
-  })
+    const digest = quietly(() => read(path, stat))
+    if (digest === undefined) return false
+    const wanted = this.#digests.subarray(i * digestLength, (i + 1) * digestLength)
+    if (Buffer.compare(digest, wanted) !== 0) return false
+    if (settled) {
+      if (this.states === noted) this.states = noted.slice()
+      this.states.set(stateOf(stat), at)
+    }
+    return true
+  }
+}
 
-/** The same of a source. */
+/** What was seen of a source, as it is now; `undefined` where its path is another. */
 const sourceNow = async (seen: SourceSeen): Promise<SourceSeen | undefined> => {
-  const { request, path } = seen
+  const { request, path, sum, expected } = seen
   const state = treeState(request.path, request.accepted)
   if (state === undefined) return undefined
-  if (seen.sum !== undefined && state.sum[0] === seen.sum[0] && state.sum[1] === seen.sum[1]) return seen
+  if (sum !== null && state.sum[0] === sum[0] && state.sum[1] === sum[1]) return seen
   const [{ hashedSource }, { hashPath }, { installNode }] = await Promise.all([
     import("./HashedSource.ts"),
     import("../store/HashPath.ts"),
     import("../castore/crypto/Node.ts")
   ])
   installNode()
-  const answer = quietly(() => hashedSource(request, hashPath))
+  const hash = expected === null ? undefined : { algorithm: expected[0], digest: Uint8Array.from(expected[1]) }
+  const answer = quietly(() => hashedSource({ ...request, expected: hash }, hashPath))
   if (answer?.ok !== true || answer.value !== path) return undefined
-  return state.settled ? { request, path, sum: state.sum } : seen
-}
-
-/** All as they are now; `undefined` where one is not the same. The list itself where nothing is noted anew. */
-const allNow = (
-  list: ReadonlyMap<ByteString, ContentSeen>,
-  digest: (path: ByteString, stat: fs.Stats) => Uint8Array | undefined
-): ReadonlyMap<ByteString, ContentSeen> | undefined => {
-  let renewed: Map<ByteString, ContentSeen> | undefined
-  for (const [path, seen] of list) {
-    const now = contentNow(path, seen, digest)
-    if (now === undefined) return undefined
-    if (now !== seen) (renewed ??= new Map(list)).set(path, now)
-  }
-  return renewed ?? list
+  return state.settled ? { ...seen, sum: state.sum } : seen
 }
 
 /**
@@ -92,29 +125,44 @@ const allNow = (
  * have is not looked at (`storeHolds`).
  */
 export const hostHolds = async (dependencies: Dependencies): Promise<Dependencies | undefined> => {
+  const looks = new Looks()
+  for (const noted of dependencies.types) if (!sameType(noted, looks)) return undefined
   for (const [request, answer] of dependencies.others) {
     const now = answerFromHost(request)
     if (now.ok && answer.ok ? now.value !== answer.value : JSON.stringify(now) !== JSON.stringify(answer)) return undefined
   }
-  const files = allNow(dependencies.files, fileDigest)
-  if (files === undefined) return undefined
-  const directories = allNow(dependencies.directories, directoryDigest)
-  if (directories === undefined) return undefined
+  const { files, directories } = dependencies
+  const contents = new Contents(dependencies, looks)
+  for (let i = 0; i < files.length; i++) if (!contents.isSame(i, files[i]!, fileDigest)) return undefined
+  for (let i = 0; i < directories.length; i++) {
+    if (!contents.isSame(files.length + i, directories[i]!, directoryDigest)) return undefined
+  }
   let sources: Array<SourceSeen> | undefined
   for (const [i, seen] of dependencies.sources.entries()) {
     const now = await sourceNow(seen)
     if (now === undefined) return undefined
     if (now !== seen) (sources ??= [...dependencies.sources])[i] = now
   }
-  if (files === dependencies.files && directories === dependencies.directories && sources === undefined) return dependencies
-  return { ...dependencies, files, directories, sources: sources ?? dependencies.sources }
+  const { states } = contents
+  return states === dependencies.states && sources === undefined
+    ? dependencies
+    : { ...dependencies, states, sources: sources ?? dependencies.sources }
 }
 
-/** Whether the store has what it must have, and has not what it must not. `stamps`: of those of the paths that it has. */
-export const storeHolds = ({ stored }: Dependencies, stamps: ReadonlyMap<StorePath, StoreStamp>): boolean => {
+/** What a store says. */
+export interface StoreView {
+  /** Whether it has all of these. */
+  readonly hasAll: (paths: ReadonlyArray<StorePath>) => boolean
+  /** `undefined`: it does not have the path. */
+  readonly stamp: (path: StorePath) => StoreStamp | undefined
+}
+
+/** Whether the store has what it must have, and has not what it must not. */
+export const storeHolds = ({ stored }: Dependencies, store: StoreView): boolean => {
+  const there: Array<StorePath> = []
   for (const [path, stamp] of stored) {
-    const found = stamps.get(path) ?? absent
-    if (stamp === present ? found === absent : found !== stamp) return false
+    if (stamp === present) there.push(path)
+    else if ((store.stamp(path) ?? absent) !== stamp) return false
   }
-  return true
+  return store.hasAll(there)
 }

@@ -9,10 +9,10 @@ import type { Fetch } from "../fetch/Fetch.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { isLocked } from "../nix/FlakeRef.ts"
 import { isInStore, type StorePath } from "../nix/StorePath.ts"
-import { absent, contentDigest, type ContentSeen, type Dependencies, listingDigest, present } from "./Dependencies.ts"
+import { absent, contentDigest, type Dependencies, digestLength, listingDigest, present, stateLength, typeLetter } from "./Dependencies.ts"
 import type { SourceSeen, StoreStamp } from "./Dependencies.ts"
 import { notInStore, type Question, type Stamps } from "./EvaluatorProtocol.ts"
-import { isSettled, stateOf, treeState } from "./FileState.ts"
+import { type FileState, isSettled, stateOf, treeState } from "./FileState.ts"
 import type { AddSource } from "./HashedSource.ts"
 import type { HostWatch } from "./HostFiles.ts"
 
@@ -32,9 +32,16 @@ const isPinned = (question: Extract<Question, { readonly _tag: "Fetch" | "FetchT
   }
 }
 
+/** A file or a listing: SHA-256 of what was seen, and the state that stands for it, where it was settled. */
+interface ContentSeen {
+  readonly digest: Uint8Array
+  readonly state: FileState | undefined
+}
+
 export class DependencyRecorder implements HostWatch {
   readonly #files = new Map<ByteString, ContentSeen>()
   readonly #directories = new Map<ByteString, ContentSeen>()
+  readonly #types = new Map<string, string>()
   readonly #others = new Map<string, readonly [NearRequest, IoAnswer]>()
   readonly #sources: Array<SourceSeen> = []
   readonly #stored = new Map<StorePath, StoreStamp>()
@@ -50,15 +57,30 @@ export class DependencyRecorder implements HostWatch {
     this.#keepable = false
   }
 
+  /** Whether the evaluation can be kept, as far as it has come. */
+  get isKeepable(): boolean {
+    return this.#keepable
+  }
+
   /** `undefined` where the evaluation cannot be kept. */
   get dependencies(): Dependencies | undefined {
     if (!this.#keepable) return undefined
+    const contents = [...this.#files.values(), ...this.#directories.values()]
+    const states = new Float64Array(contents.length * stateLength).fill(Number.NaN)
+    const digests = new Uint8Array(contents.length * digestLength)
+    contents.forEach(({ digest, state }, i) => {
+      if (state !== undefined) states.set(state, i * stateLength)
+      digests.set(digest, i * digestLength)
+    })
     return {
-      files: this.#files,
-      directories: this.#directories,
+      files: [...this.#files.keys()],
+      directories: [...this.#directories.keys()],
+      states,
+      digests,
+      types: [...this.#types].map(([key, letter]) => letter + key),
       others: [...this.#others.values()],
       sources: this.#sources,
-      stored: this.#stored
+      stored: [...this.#stored]
     }
   }
 
@@ -84,6 +106,14 @@ export class DependencyRecorder implements HostWatch {
 
   other(request: NearRequest, answer: IoAnswer): void {
     if (request._tag === "CurrentTime") return this.refuse()
+    if (request._tag === "PathType" && answer.ok) {
+      const key = (request.follow ? "f" : "l") + request.path
+      const letter = typeLetter(answer.value)
+      const before = this.#types.get(key)
+      if (before === undefined) this.#types.set(key, letter)
+      else if (before !== letter) this.refuse()
+      return
+    }
     const key = JSON.stringify(request)
     const earlier = this.#others.get(key)
     if (earlier === undefined) this.#others.set(key, [request, answer])
@@ -98,8 +128,14 @@ export class DependencyRecorder implements HostWatch {
 
   /** A source was hashed or copied. */
   source(request: AddSource, sum: readonly [number, number] | undefined, answer: IoAnswer): void {
-    if (answer.ok) this.#sources.push({ request, path: answer.value as StorePath, sum })
-    else this.refuse()
+    if (!answer.ok) return this.refuse()
+    const { expected, ...rest } = request
+    this.#sources.push({
+      request: rest,
+      expected: expected === undefined ? null : [expected.algorithm, [...expected.digest]],
+      path: answer.value as StorePath,
+      sum: sum ?? null
+    })
   }
 
   /** Something far was answered. `stamps`: of the store paths that were looked at for it. */

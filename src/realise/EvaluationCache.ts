@@ -7,8 +7,8 @@
  */
 import * as fs from "node:fs"
 import type { StorePath } from "../nix/StorePath.ts"
-import type { Dependencies, StoreStamp } from "./Dependencies.ts"
-import { hostHolds, storeHolds } from "./DependencyCheck.ts"
+import type { Dependencies } from "./Dependencies.ts"
+import { hostHolds, storeHolds, type StoreView } from "./DependencyCheck.ts"
 import type { DependencyRecorder } from "./DependencyRecorder.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { keyOf, nameOf } from "./EvaluationKey.ts"
@@ -129,13 +129,13 @@ export class Found {
   }
 
   /** The paths that a store must be asked for before the result may be used. */
-  get asks(): Iterable<StorePath> {
-    return this.#dependencies.stored.keys()
+  get asks(): ReadonlyArray<StorePath> {
+    return this.#dependencies.stored.map(([path]) => path)
   }
 
-  /** Whether the result may be used with a store that says this of the paths. */
-  holds(stamps: ReadonlyMap<StorePath, StoreStamp>): boolean {
-    return storeHolds(this.#dependencies, stamps)
+  /** Whether the result may be used with this store. */
+  holds(store: StoreView): boolean {
+    return storeHolds(this.#dependencies, store)
   }
 
   /** What the realiser has to know of the result; `undefined` where it is damaged. */

@@ -13,21 +13,16 @@
  */
 import * as fs from "node:fs"
 import type { Fetch } from "../fetch/Fetch.ts"
-import type { IoAnswer, NearRequest } from "../eval/IoRequest.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import type { EvaluationResult } from "./Evaluation.ts"
-import type { ContentSeen, Dependencies, SourceSeen, StoreStamp } from "./Dependencies.ts"
-import type { FileState } from "./FileState.ts"
+import { type Dependencies, digestLength, stateLength } from "./Dependencies.ts"
 import { Fingerprint } from "./Fingerprint.ts"
-import type { AddSource } from "./HashedSource.ts"
 
 const magic = 0x45786979
 const version = 1
 const headerCells = 10
 const headerBytes = headerCells * 4
-const stateBytes = 5 * 8
-const digestBytes = 32
 /** Bytes of a file that is read: more than any that is written. */
 const readLimit = 256 * 2 ** 20
 
@@ -46,62 +41,12 @@ export interface EvaluationRecord {
   readonly dependencies: Dependencies
 }
 
-type PathTypeText = ByteString
-
-interface SourceText {
-  readonly request: Omit<AddSource, "expected">
-  readonly expected: readonly [string, ReadonlyArray<number>] | null
-  readonly path: StorePath
-  readonly sum: readonly [number, number] | null
-}
-
-interface Text {
+/** What of a record is JSON. */
+interface Text extends Omit<Dependencies, "states" | "digests"> {
   readonly key: string
   readonly result: EvaluationResult
   readonly lines: ReadonlyArray<ByteString>
-  readonly files: ReadonlyArray<ByteString>
-  readonly directories: ReadonlyArray<ByteString>
-  readonly types: ReadonlyArray<PathTypeText>
-  readonly others: ReadonlyArray<readonly [NearRequest, IoAnswer]>
-  readonly sources: ReadonlyArray<SourceText>
-  readonly stored: ReadonlyArray<readonly [StorePath, StoreStamp]>
 }
-
-/** Most of what is not a file is the type of a path: a short form for those that JSON reads fast. */
-const types: ReadonlyArray<readonly [string, unknown]> = [
-  ["r", "regular"],
-  ["d", "directory"],
-  ["s", "symlink"],
-  ["u", "unknown"],
-  ["-", undefined]
-]
-
-const typeText = ([request, answer]: readonly [NearRequest, IoAnswer]): PathTypeText | undefined => {
-  if (request._tag !== "PathType" || !answer.ok) return undefined
-  return `${types.find(([, type]) => type === answer.value)![0]}${request.follow ? "f" : "l"}${request.path}`
-}
-
-const parsedType = (text: PathTypeText): readonly [NearRequest, IoAnswer] => [
-  { _tag: "PathType", path: text.slice(2), follow: text[1] === "f" },
-  { ok: true, value: types.find(([letter]) => letter === text[0])![1] }
-]
-
-const sourceText = ({ request: { expected, ...request }, path, sum }: SourceSeen): SourceText => ({
-  request,
-  expected: expected === undefined ? null : [expected.algorithm, [...expected.digest]],
-  path,
-  sum: sum ?? null
-})
-
-const parsedSource = ({ request, expected, path, sum }: SourceText): SourceSeen => ({
-  request: {
-    ...request,
-    accepted: request.accepted,
-    expected: expected === null ? undefined : { algorithm: expected[0] as "sha256", digest: Uint8Array.from(expected[1]) }
-  },
-  path,
-  sum: sum ?? undefined
-})
 
 /** The sum of the head: all of it but where the sum itself stands. */
 const headSum = (head: Uint32Array): readonly [number, number] => {
@@ -132,33 +77,18 @@ const unpackKnowledge = (rest: Uint8Array): Knowledge => {
 
 /** The pieces of a file, in their order. */
 export const recordPieces = ({ key, result, lines, dependencies }: EvaluationRecord, rest: Uint8Array): ReadonlyArray<Uint8Array> => {
-  const { files, directories, others, sources, stored } = dependencies
-  const short = others.map(typeText)
-  const text: Text = {
-    key,
-    result,
-    lines,
-    files: [...files.keys()],
-    directories: [...directories.keys()],
-    types: short.filter((text) => text !== undefined),
-    others: others.filter((_, i) => short[i] === undefined),
-    sources: sources.map(sourceText),
-    stored: [...stored]
-  }
+  const { states, digests, ...lists } = dependencies
+  const text: Text = { key, result, lines, ...lists }
   const json = Buffer.from(JSON.stringify(text), "latin1")
-  const seen: ReadonlyArray<ContentSeen> = [...files.values(), ...directories.values()]
-  const states = seen.length
-  const textAt = headerBytes + states * (stateBytes + digestBytes)
+  const digestsAt = headerBytes + states.byteLength
+  const textAt = digestsAt + digests.length
   const textBytes = Math.ceil(json.length / 8) * 8
   const head = Buffer.alloc(textAt + textBytes, " ")
-  const floats = new Float64Array(head.buffer, head.byteOffset + headerBytes, states * 5)
-  seen.forEach(({ digest, state }, i) => {
-    for (let k = 0; k < 5; k++) floats[i * 5 + k] = state === undefined ? Number.NaN : state[k]!
-    head.set(digest, headerBytes + states * stateBytes + i * digestBytes)
-  })
+  head.set(new Uint8Array(states.buffer, states.byteOffset, states.byteLength), headerBytes)
+  head.set(digests, digestsAt)
   head.set(json, textAt)
   const cells = new Uint32Array(head.buffer, head.byteOffset, head.length / 4)
-  cells.set([magic, version, states, textBytes, rest.length, 0, 0, ...restSum(rest), 0])
+  cells.set([magic, version, states.length / stateLength, textBytes, rest.length, 0, 0, ...restSum(rest), 0])
   cells.set(headSum(cells), 5)
   return [head, rest]
 }
@@ -255,7 +185,7 @@ const readHead = (fd: number, size: number): Uint32Array | undefined => {
   const start = new Uint32Array(headerCells)
   if (size < headerBytes || !readFully(fd, new Uint8Array(start.buffer), 0)) return undefined
   if (start[0] !== magic || start[1] !== version) return undefined
-  const bytes = headerBytes + start[2]! * (stateBytes + digestBytes) + start[3]!
+  const bytes = headerBytes + start[2]! * (stateLength * 8 + digestLength) + start[3]!
   if (start[3]! % 8 !== 0 || bytes + start[4]! !== size) return undefined
   const head = new Uint32Array(bytes / 4)
   if (!readFully(fd, new Uint8Array(head.buffer), 0)) return undefined
@@ -264,26 +194,10 @@ const readHead = (fd: number, size: number): Uint32Array | undefined => {
 }
 
 const parseHead = (head: Uint32Array): EvaluationRecord => {
-  const states = head[2]!
-  const floats = new Float64Array(head.buffer, headerBytes, states * 5)
+  const states = new Float64Array(head.buffer, headerBytes, head[2]! * stateLength)
+  const digestsAt = headerBytes + states.byteLength
+  const digests = new Uint8Array(head.buffer, digestsAt, head[2]! * digestLength)
   const bytes = Buffer.from(head.buffer)
-  const digestsAt = headerBytes + states * stateBytes
-  const seen = (i: number): ContentSeen => {
-    const [size, modified, changed, inode, device] = floats.subarray(i * 5, i * 5 + 5) as unknown as FileState
-    const digest = bytes.subarray(digestsAt + i * digestBytes, digestsAt + (i + 1) * digestBytes)
-    return { digest, state: Number.isNaN(size) ? undefined : [size, modified, changed, inode, device] }
-  }
-  const text = JSON.parse(bytes.toString("latin1", digestsAt + states * digestBytes)) as Text
-  return {
-    key: text.key,
-    result: text.result,
-    lines: text.lines,
-    dependencies: {
-      files: new Map(text.files.map((path, i) => [path, seen(i)])),
-      directories: new Map(text.directories.map((path, i) => [path, seen(text.files.length + i)])),
-      others: [...text.types.map(parsedType), ...text.others],
-      sources: text.sources.map(parsedSource),
-      stored: new Map(text.stored)
-    }
-  }
+  const { key, result, lines, ...lists } = JSON.parse(bytes.toString("latin1", digestsAt + digests.length)) as Text
+  return { key, result, lines, dependencies: { ...lists, states, digests } }
 }

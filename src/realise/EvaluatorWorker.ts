@@ -44,7 +44,7 @@ const run = (message: ToEvaluator & { readonly _tag: "Run" }) => {
     host,
     step: () => {
       const result = step()
-      if (result?._tag === "Result" && recorder?.dependencies !== undefined) keepResult = () => keep(job, result, recorder)
+      if (result?._tag === "Result" && recorder?.isKeepable === true) keepResult = () => keep(job, result, recorder)
       return result
     }
   }

@@ -7,38 +7,50 @@
 
 const double = new Float64Array(1)
 const halves = new Uint32Array(double.buffer)
+const scratch = new Uint32Array(256)
 
 export class Fingerprint {
-  #a = 0x2f1b4c35
-  #b = 0x5bd1e995
+  // Numbers of 32 bits that stand in an object by themselves would be objects of their own, anew at each step.
+  readonly #lanes = new Int32Array([0x2f1b4c35, 0x5bd1e995])
+
+  cells(cells: Uint32Array, count: number = cells.length): this {
+    let a = this.#lanes[0]!
+    let b = this.#lanes[1]!
+    for (let i = 0; i < count; i++) {
+      const cell = cells[i]!
+      a = Math.imul(a ^ cell, 0x85ebca6b)
+      a ^= a >>> 16
+      b = Math.imul(((b << 13) | (b >>> 19)) ^ cell, 0xc2b2ae35)
+      b ^= b >>> 15
+    }
+    this.#lanes[0] = a
+    this.#lanes[1] = b
+    return this
+  }
 
   cell(cell: number): this {
-    const a = Math.imul(this.#a ^ cell, 0x85ebca6b)
-    this.#a = a ^ (a >>> 16)
-    const b = Math.imul(((this.#b << 13) | (this.#b >>> 19)) ^ cell, 0xc2b2ae35)
-    this.#b = b ^ (b >>> 15)
-    return this
+    scratch[0] = cell
+    return this.cells(scratch, 1)
   }
 
   number(value: number): this {
     double[0] = value
-    return this.cell(halves[0]!).cell(halves[1]!)
+    return this.cells(halves)
   }
 
   text(text: string): this {
     this.cell(text.length)
-    for (let i = 0; i < text.length; i++) this.cell(text.charCodeAt(i))
-    return this
-  }
-
-  cells(cells: Uint32Array): this {
-    for (let i = 0; i < cells.length; i++) this.cell(cells[i]!)
+    for (let from = 0; from < text.length; from += scratch.length) {
+      const count = Math.min(scratch.length, text.length - from)
+      for (let i = 0; i < count; i++) scratch[i] = text.charCodeAt(from + i)
+      this.cells(scratch, count)
+    }
     return this
   }
 
   /** Two numbers of 32 bits. */
   get sum(): readonly [number, number] {
-    return [this.#a >>> 0, this.#b >>> 0]
+    return [this.#lanes[0]! >>> 0, this.#lanes[1]! >>> 0]
   }
 
   /** 16 hexadecimal digits. */

@@ -6,10 +6,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { StorePath } from "../nix/StorePath.ts"
-import { localStamps } from "../store/LocalStamps.ts"
+import { withLocalStamps } from "../store/LocalStamps.ts"
 import { PathInfoService } from "../store/PathInfoService.ts"
 import { EventSink } from "../wire/Events.ts"
 import type { StoreStamp } from "./Dependencies.ts"
+import type { StoreView } from "./DependencyCheck.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { type Found, takeFound } from "./EvaluationCache.ts"
 import { lineEvent, type OpenWorld, stampOfInfo, type World } from "./Questions.ts"
@@ -26,16 +27,17 @@ const stampsFrom = Effect.fnUntraced(function* (paths: Iterable<StorePath>, worl
       if (Option.isSome(info)) stamps.set(path, stampOfInfo(info.value))
     })
   yield* Effect.forEach(paths, look, { concurrency: askedAtOnce, discard: true })
-  return stamps as ReadonlyMap<StorePath, StoreStamp>
+  const view: StoreView = { hasAll: (paths) => paths.every((path) => stamps.has(path)), stamp: (path) => stamps.get(path) }
+  return view
 })
 
 const use = Effect.fnUntraced(function* (job: EvaluationJob, found: Found, world: OpenWorld) {
-  const paths = [...found.asks]
+  const paths = found.asks
   if (paths.length > 0) {
     const directory = job.evaluationCache?.database
-    const quick = directory === undefined ? undefined : localStamps(directory, paths)
-    const stamps = quick ?? (yield* Effect.flatMap(world, (world) => stampsFrom(paths, world)))
-    if (!found.holds(stamps)) return undefined
+    const quick = directory === undefined ? undefined : withLocalStamps(directory, (store) => found.holds(store))
+    const held = quick ?? found.holds(yield* Effect.flatMap(world, (world) => stampsFrom(paths, world)))
+    if (!held) return undefined
   }
   const { result, lines } = found.record
   if (result._tag === "Derivations") {

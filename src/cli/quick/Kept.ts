@@ -4,17 +4,15 @@
 import { toBytes, toUnicode } from "../../nix/Bytes.ts"
 import type { EvaluationResult } from "../../realise/Evaluation.ts"
 import { findAhead, type Found, leaveFound } from "../../realise/EvaluationCache.ts"
-import { localStamps } from "../../store/LocalStamps.ts"
+import { withLocalStamps } from "../../store/LocalStamps.ts"
 import { printedDerivation, printedText } from "../EvaluationInput.ts"
 import { closedStatus, harmless, put, tell } from "../StandardStreams.ts"
 import type { Begun } from "./Words.ts"
 
 /** Whether the store has what the result needs; `undefined` where that cannot be told without opening it. */
 const holds = (found: Found, directory: string | undefined): boolean | undefined => {
-  const paths = [...found.asks]
-  if (paths.length === 0) return true
-  const stamps = directory === undefined ? undefined : localStamps(directory, paths)
-  return stamps === undefined ? undefined : found.holds(stamps)
+  if (found.asks.length === 0) return true
+  return directory === undefined ? undefined : withLocalStamps(directory, (store) => found.holds(store))
 }
 
 const printed = (result: EvaluationResult, { job: { mode } }: Begun): ReadonlyArray<string> =>
