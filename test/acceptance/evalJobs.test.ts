@@ -93,7 +93,7 @@ describe("yix eval-jobs", { timeout: 120_000 }, () => {
     const told = JSON.parse(await world.ok(["instantiate", "--json", file, "--argstr", "suffix", "s"])) as ReadonlyArray<Line>
     const expected = Object.fromEntries(told.map(({ attr, drvPath, name, outputs }) => [attr, { drvPath, name, outputs }]))
     assert.strictEqual(told.length, 42)
-    for (const workers of ["1", "2", "5"]) {
+    for (const workers of ["1", "3"]) {
       const lines = await jobs(world, file, "--argstr", "suffix", "s", "--workers", workers)
       const found = lines.map(({ attr, drvPath, name, outputs }) => [attr, { drvPath, name, outputs }] as const)
       assert.deepStrictEqual(Object.fromEntries(found), expected)
@@ -194,9 +194,7 @@ describe("yix eval-jobs", { timeout: 120_000 }, () => {
     )
     const attrs = async (...args: ReadonlyArray<string>) => (await jobs(world, file, ...args)).map(({ attr }) => attr)
     assert.deepStrictEqual(await attrs(), [])
-    assert.deepStrictEqual(await attrs("-A", "set"), ["set.a"])
-    assert.deepStrictEqual(await attrs("-A", "set.sub", "-A", "set", "--workers", "1"), ["set.sub.b", "set.a"])
-    assert.deepStrictEqual(await attrs("-A", "list.0", "-A", "set.a", "--workers", "1"), ["list.0.d", "set.a"])
+    assert.deepStrictEqual(await attrs("-A", "set.sub", "-A", "set", "-A", "list.0", "-A", "set.a", "--workers", "1"), ["set.sub.b", "set.a", "list.0.d", "set.a"]) // prettier-ignore
     assert.deepStrictEqual(await attrs("--force-recurse", "--workers", "1"), ["closed.c", "set.a", "set.sub.b"])
     assert.deepStrictEqual(await attrs("--select", "value: value.set.sub"), ["b"])
     assert.deepStrictEqual((await jobs(world, "-E", drv("itself"))).map(({ attr, attrPath, name }) => ({ attr, attrPath, name })), [{ attr: "", attrPath: [], name: "itself" }]) // prettier-ignore
@@ -327,7 +325,7 @@ describe("yix eval-jobs", { timeout: 120_000 }, () => {
     const stuck = start()
     const stuckEnd = ended(stuck)
     await until("workers", () => (workersOf(world).length > 0 ? true : undefined))
-    await new Promise((resolve) => setTimeout(resolve, 2500))
+    await new Promise((resolve) => setTimeout(resolve, 1500))
     assert.strictEqual(stuck.exitCode, null)
     stuck.kill("SIGTERM")
     await until("the end", () => (stuck.exitCode === null ? undefined : true), 5000)
@@ -337,7 +335,7 @@ describe("yix eval-jobs", { timeout: 120_000 }, () => {
 
     const patient = start()
     const patientEnd = ended(patient)
-    await new Promise((resolve) => setTimeout(resolve, 1500))
+    await new Promise((resolve) => setTimeout(resolve, 1000))
     const text = following(patient)
     assert.strictEqual(await patientEnd, 0)
     assert.strictEqual(linesOf(text()).length, count)
