@@ -13,7 +13,7 @@ import type { Position } from "./AttributeSet.ts"
 import { AttributeSet, update, updateWith } from "./AttributeSet.ts"
 import { call, call2, callAll } from "./Call.ts"
 import type { Env, Run } from "./Code.ts"
-import { Code, constant, Delay } from "./Code.ts"
+import { Code, constant, Delay, evaluate } from "./Code.ts"
 import { Coercion, coerceToString, coerceToText } from "./Coerce.ts"
 import { compileAttributes, compileLet, staticAttributes } from "./CompileBindings.ts"
 import { compileHasAttribute, compileSelect } from "./CompileSelect.ts"
@@ -353,7 +353,7 @@ const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: Position
   if (args.length === 1) {
     const only = args[0] as Code
     return (env) => {
-      const f = callee.run(env)
+      const f = evaluate(callee, env)
       try {
         return call(f, only.delay(env))
       } catch (error) {
@@ -364,7 +364,7 @@ const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: Position
   if (args.length === 2) {
     const [first, second] = args as [Code, Code]
     return (env) => {
-      const f = callee.run(env)
+      const f = evaluate(callee, env)
       try {
         return call2(f, first.delay(env), second.delay(env))
       } catch (error) {
@@ -373,7 +373,7 @@ const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: Position
     }
   }
   return (env) => {
-    const f = callee.run(env)
+    const f = evaluate(callee, env)
     const values = new Array<Value>(args.length)
     for (let i = 0; i < args.length; i++) values[i] = (args[i] as Code).delay(env)
     try {

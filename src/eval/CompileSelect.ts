@@ -4,6 +4,7 @@
 import type { Position } from "./AttributeSet.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import type { Code, Env, Run } from "./Code.ts"
+import { evaluate } from "./Code.ts"
 import { compile } from "./Compile.ts"
 import { mismatch } from "./Describe.ts"
 import { contextNotAllowed } from "./Expect.ts"
@@ -104,7 +105,7 @@ const notASet = (value: Value, position: Position): NixError =>
 const selectByNames =
   (base: Code, steps: ReadonlyArray<Step>, fallback: Code | undefined, position: Position): Run =>
   (env) => {
-    let value = base.run(env)
+    let value = evaluate(base, env)
     let slot = -1
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i] as Step
@@ -130,7 +131,7 @@ export const compileSelect = (unit: Unit, node: number, scope: Scope | null): Ru
   if (steps.some((step) => step.name !== undefined)) return selectByNames(base, steps, fallback, unit.position(node))
   if (fallback !== undefined) {
     return (env) => {
-      let value = base.run(env)
+      let value = evaluate(base, env)
       for (let i = 0; i < steps.length; i++) {
         const step = steps[i] as Step
         const slot = value instanceof AttributeSet ? step.slot(value, env) : -1
@@ -151,10 +152,10 @@ export const compileSelect = (unit: Unit, node: number, scope: Scope | null): Ru
   }
   if (steps.length === 1) {
     const step = steps[0] as Step
-    return (env) => one(base.run(env), step, env)
+    return (env) => one(evaluate(base, env), step, env)
   }
   return (env) => {
-    let value = base.run(env)
+    let value = evaluate(base, env)
     for (let i = 0; i < steps.length; i++) value = one(value, steps[i] as Step, env)
     return value
   }
@@ -164,7 +165,7 @@ export const compileHasAttribute = (unit: Unit, node: number, scope: Scope | nul
   const base = compile(unit, unit.cell(node, 3), scope)
   const steps = stepsOf(unit, node + 4, scope)
   return (env) => {
-    let value = base.run(env)
+    let value = evaluate(base, env)
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i] as Step
       if (!(value instanceof AttributeSet)) {
