@@ -110,7 +110,7 @@ const runTask = Effect.fnUntraced(function* (thread: Thread, task: Task, world: 
 /** Where tasks get their threads. */
 interface Threads {
   /** A thread for this task, which it may have begun already. */
-  readonly take: (task: Task) => Thread
+  readonly take: (task: Task, sink: (event: Event) => void) => Thread
   readonly drop: (thread: Thread) => void
 }
 
@@ -122,6 +122,13 @@ const lost: Event = {
   text: "warning: the evaluation did not stop by itself; it was ended, and with it everything that was bound"
 }
 
+/** A defect, but for the time that it takes a harmless one. */
+const begunInVain: Event = {
+  _tag: "Message",
+  level: "debug",
+  text: "what was evaluated ahead is not what is wanted; it is evaluated again"
+}
+
 /** A session: a thread of its own, which is replaced when it cannot be used again. */
 const sessionOn = Effect.fnUntraced(function* (threads: Threads, world: OpenWorld, settings: SessionSettings) {
   let thread: Thread | undefined
@@ -131,7 +138,7 @@ const sessionOn = Effect.fnUntraced(function* (threads: Threads, world: OpenWorl
   const ask = Effect.fn("Session.ask")(function* (request: SessionRequest, view: SessionView) {
     const sink = yield* EventSink
     const task: Task = { _tag: "Session", settings, request, view, timed: yield* isTraced }
-    const own = (thread ??= threads.take(task))
+    const own = (thread ??= threads.take(task, sink))
     const end = yield* runTask(own, task, world, sessionPatience, () => {
       thread = undefined
       threads.drop(own)
@@ -160,7 +167,7 @@ const make = Effect.fnUntraced(function* (world: OpenWorld) {
     // Whoever began the task found none.
     const kept = idle?.ahead === undefined ? yield* keptResult(job, world) : undefined
     if (kept !== undefined) return kept
-    const thread = threads.take(task)
+    const thread = threads.take(task, yield* EventSink)
     let usable = true
     const end = yield* runTask(thread, task, world, patience, () => {
       usable = false
@@ -175,9 +182,11 @@ const make = Effect.fnUntraced(function* (world: OpenWorld) {
     return end._tag === "Result" ? end.result : yield* mismatched
   })
   const threads: Threads = {
-    take: (task) => {
-      // A task that was begun and is not the one that is wanted is nobody's.
-      if (idle?.ahead !== undefined && !isDeepStrictEqual(idle.ahead, task)) drop(idle)
+    take: (task, sink) => {
+      if (idle?.ahead !== undefined && !isDeepStrictEqual(idle.ahead, task)) {
+        sink(begunInVain)
+        drop(idle)
+      }
       const thread = idle !== undefined && all.has(idle) ? idle : startThread()
       idle = undefined
       all.add(thread)
