@@ -45,6 +45,15 @@ describe("a start", () => {
     assert.sameMembers([...thread], ["EvaluatorBoot.js", "EvaluatorWorker"])
   })
 
+  it("loads no more, and begins no thread, for an evaluation of which nothing has changed", () => {
+    const file = path.join(scratch, "kept.nix")
+    fs.writeFileSync(file, "[ 1 2 ]")
+    yix(["eval", "-f", file])
+    const { main, thread } = loaded("eval", "-f", file)
+    assert.sameMembers([...main], ["yix.js", "start"])
+    assert.deepStrictEqual(thread, [])
+  })
+
   it("loads a few files more for a build that is done already", () => {
     const file = path.join(scratch, "built.nix")
     fs.writeFileSync(
