@@ -104,7 +104,8 @@ export class LambdaCode {
   private match(set: AttributeSet, formals: ReadonlyArray<Formal>): ReadonlyArray<number> {
     let used = 0
     const slots: Array<number> = []
-    for (const formal of formals) {
+    for (let i = 0; i < formals.length; i++) {
+      const formal = formals[i] as Formal
       const slot = set.shape.slot(formal.symbol)
       if (slot >= 0) used++
       else if (formal.fallback === undefined) {

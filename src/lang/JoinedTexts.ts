@@ -29,7 +29,11 @@ export class JoinedTexts {
 
   /** All of them, cut once. */
   all(): ReadonlyArray<ByteString> {
-    return (this.cut ??= Array.from(this.ends, (_, index) => this.at(index)))
+    if (this.cut !== undefined) return this.cut
+    const texts = new Array<ByteString>(this.ends.length)
+    for (let index = 0; index < texts.length; index++) texts[index] = this.at(index)
+    this.cut = texts
+    return texts
   }
 }
 

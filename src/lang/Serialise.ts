@@ -91,7 +91,6 @@ export const encode = (syntax: Syntax, freeNames: ReadonlySet<ByteString> = noNa
   return bytes
 }
 
-const chunk = 0x2000
 const utf8 = new TextDecoder()
 
 const isAscii = (bytes: Uint8Array): boolean => {
@@ -104,9 +103,14 @@ const latin1 = (bytes: Uint8Array, ascii: boolean): ByteString => {
   // ASCII is the same in UTF-8, which is decoded at memory speed.
   if (ascii) return utf8.decode(bytes)
   let text = ""
-  for (let i = 0; i < bytes.length; i += chunk)
-    text += String.fromCharCode.apply(null, bytes.subarray(i, i + chunk) as unknown as Array<number>)
-  return text
+  let from = 0
+  for (let to = 0; to < bytes.length; to++) {
+    if (bytes[to]! < 0x80) continue
+    if (from < to) text += utf8.decode(bytes.subarray(from, to))
+    text += String.fromCharCode(bytes[to]!)
+    from = to + 1
+  }
+  return from === 0 ? utf8.decode(bytes) : text + utf8.decode(bytes.subarray(from))
 }
 
 /** The header's cells after the source's length. */
