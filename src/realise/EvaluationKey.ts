@@ -4,10 +4,10 @@
  */
 import * as fs from "node:fs"
 import { fileURLToPath } from "node:url"
-import manifest from "../../package.json" with { type: "json" }
 import { fromUnicode } from "../nix/Bytes.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
 import { Fingerprint } from "./Fingerprint.ts"
+import { release } from "./Release.ts"
 
 /** Parts of a job that do not change its result: a new part does until it is named here. Failures are not kept. */
 const irrelevant: ReadonlySet<string> = new Set(["syntaxCache", "evaluationCache", "showTrace", "errorFormat"])
@@ -52,7 +52,7 @@ const buildIdentity = (): string => {
       if (!/-[\w-]{8}\.js$/.test(name) && name.endsWith(".js")) print.text(fs.readFileSync(`${here}/${name}`, "latin1"))
     }
   } else sourcesIn(here.slice(0, here.lastIndexOf("/")), print)
-  return (build = `${manifest.version} ${print.hex}`)
+  return (build = `${release} ${print.hex}`)
 }
 
 const isRelative = (entry: string): boolean => !/^(?:\/|[a-z]+:)/.test(entry.slice(entry.indexOf("=") + 1))

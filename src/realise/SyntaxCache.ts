@@ -8,10 +8,10 @@
  * written is no cache, and nobody is told.
  */
 import * as fs from "node:fs"
-import manifest from "../../package.json" with { type: "json" }
 import type { SyntaxPlace, SyntaxStore } from "../eval/SyntaxStore.ts"
 import { version as encoding } from "../lang/Serialise.ts"
 import type { ByteString } from "../nix/Bytes.ts"
+import { release } from "./Release.ts"
 import { digestCells, Pack, packPieces, packSize } from "./SyntaxPack.ts"
 import type { PackEntry, PackKey } from "./SyntaxPack.ts"
 
@@ -39,7 +39,7 @@ let scratch: Buffer | undefined
 
 const keyOf = (source: ByteString, variant: string): PackKey => {
   // Another release may parse otherwise.
-  const prefix = `yix ${manifest.version} syntax ${encoding} ${variant}\n`
+  const prefix = `yix ${release} syntax ${encoding} ${variant}\n`
   const length = prefix.length + source.length
   const bytes = length > scratchBytes ? Buffer.allocUnsafe(length) : (scratch ??= Buffer.allocUnsafeSlow(scratchBytes))
   bytes.write(prefix, 0, "latin1")

@@ -77,6 +77,23 @@ describe("the package, installed in an empty folder", () => {
     assert.isNotEmpty(fs.readdirSync(path.join(folder, "blobs")))
   })
 
+  it("evaluates in a thread of its own", () => {
+    fs.writeFileSync(
+      path.join(folder, "evaluate.ts"),
+      `import { startAhead } from "yix/realise/EvaluatorThread"
+import { expression, job } from "yix/realise/Jobs"
+const thread = startAhead(job(expression("1 + 1", "/"), { kind: "print", strict: true, format: "nix" }, {}))
+const tell = (text: string) => {
+  console.log(text)
+  process.exit(0)
+}
+setTimeout(() => tell("nothing"), 20_000)
+thread.listen({ received: (message) => tell(JSON.stringify(message)), ended: tell })
+`
+    )
+    assert.match(node("evaluate.ts"), /"texts":\["2"\]/)
+  })
+
   it("type-checks the example against its declarations", () => {
     const compilerOptions = {
       ...(JSON.parse(fs.readFileSync(path.join(project, "tsconfig.json"), "utf8")) as any).compilerOptions,

@@ -5,6 +5,8 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { afterAll, assert, describe, it } from "@effect/vitest"
+import manifest from "../../package.json" with { type: "json" }
+import { release } from "../../src/realise/Release.ts"
 import { SyntaxCache } from "../../src/realise/SyntaxCache.ts"
 import { Pack, packPieces } from "../../src/realise/SyntaxPack.ts"
 import { Random } from "../fuzz/Random.ts"
@@ -36,6 +38,12 @@ const found = (folder: string, name: string | number, variant = ""): Uint8Array 
 }
 const packsIn = (folder: string): ReadonlyArray<string> => fs.readdirSync(folder).map((name) => path.join(folder, name))
 const sizeOf = (folder: string): number => packsIn(folder).reduce((sum, file) => sum + fs.statSync(file).size, 0)
+
+describe("what is kept from run to run", () => {
+  it("is that of this release", () => {
+    assert.strictEqual(release, manifest.version)
+  })
+})
 
 describe("the cache of syntax trees", () => {
   it("gives the next run what the last ones kept, and nothing that nobody kept", () => {
