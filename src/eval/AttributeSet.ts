@@ -20,6 +20,38 @@ export type Position = number
 
 const noPositions: ReadonlyArray<Position> = []
 
+/** The positions of a set that was grown, put together when somebody asks: hardly anybody asks a large set. */
+class GrownPositions {
+  private readonly base: Positions
+  private readonly other: ReadonlyArray<Position>
+  private readonly plan: UpdatePlan
+
+  constructor(base: Positions, other: ReadonlyArray<Position>, plan: UpdatePlan) {
+    this.base = base
+    this.other = other
+    this.plan = plan
+  }
+
+  all(): ReadonlyArray<Position> {
+    // A set may have grown many times.
+    const steps: Array<GrownPositions> = [this]
+    let { base } = this
+    for (; base instanceof GrownPositions; base = base.base) steps.push(base)
+    const positions = base.slice()
+    for (let i = positions.length; i < this.plan.shape.size; i++) positions.push(0)
+    for (let k = steps.length - 1; k >= 0; k--) {
+      const { other, plan } = steps[k] as GrownPositions
+      for (let i = 0; i < plan.to.length; i++) {
+        const slot = plan.to[i] as number
+        if (slot >= 0) positions[slot] = other[i] ?? 0
+      }
+    }
+    return positions
+  }
+}
+
+type Positions = ReadonlyArray<Position> | GrownPositions
+
 /** What makes the values of slots when they are touched, where that is no code of a literal: another set of which one grew, or a builtin. */
 export interface SlotSource {
   at(slot: number): Value
@@ -33,25 +65,31 @@ export class AttributeSet implements SlotSource {
   readonly codes: ReadonlyArray<Code> | null
   /** Where the codes run. A source: what is not made here comes from there, from the same slot. */
   readonly env: Env | SlotSource | null
-  /** By slot, or empty. */
-  readonly positions: ReadonlyArray<Position>
+  /** To be asked for as `positions`. */
+  placed: Positions
 
   constructor(
     shape: Shape,
     values: Array<Value | undefined>,
-    positions: ReadonlyArray<Position>,
+    positions: Positions,
     codes: ReadonlyArray<Code> | null,
     env: Env | SlotSource | null
   ) {
     this.shape = shape
     this.values = values
-    this.positions = positions
+    this.placed = positions
     this.codes = codes
     this.env = env
   }
 
   get size(): number {
     return this.shape.size
+  }
+
+  /** By slot, or empty. */
+  get positions(): ReadonlyArray<Position> {
+    const { placed } = this
+    return placed instanceof GrownPositions ? (this.placed = placed.all()) : placed
   }
 
   /** The value in a slot, perhaps a thunk. */
@@ -154,31 +192,27 @@ const grow = (plan: UpdatePlan, left: AttributeSet, right: AttributeSet): Attrib
   const size = base.shape.size
   const added = shape.size - size
   const news = new Array<Value>(added)
-  const newPositions = new Array<Position>(added)
-  const placed = base.positions.length > 0 || other.positions.length > 0
   for (let i = 0; i < to.length; i++) {
     const slot = (to[i] as number) - size
-    if (slot < 0) continue
-    news[slot] = other.at(i)
-    newPositions[slot] = other.positions[i] ?? 0
+    if (slot >= 0) news[slot] = other.at(i)
   }
   const values = added === 0 ? base.values.slice() : base.values.concat(news)
-  let positions = noPositions as Array<Position>
-  if (placed) {
-    const all = base.positions.length > 0 ? (base.positions as Array<Position>) : new Array<Position>(size).fill(0)
-    positions = added === 0 ? all.slice() : all.concat(newPositions)
-  }
   if (fromLeft) {
     for (let i = 0; i < to.length; i++) {
       const slot = to[i] as number
-      if (slot >= size) continue
-      values[slot] = other.at(i)
-      if (placed) positions[slot] = other.positions[i] ?? 0
+      if (slot < size) values[slot] = other.at(i)
     }
   }
+  const positions = grownPositions(plan, base, other)
   // What the base takes from elsewhere is taken from there.
   const source = base.codes === null ? null : Array.isArray(base.env) ? base : base.env
   return new AttributeSet(shape, values, positions, source === null ? null : base.codes, source)
+}
+
+const grownPositions = (plan: UpdatePlan, base: AttributeSet, other: AttributeSet): Positions => {
+  const own = base.placed
+  const added = other.positions
+  return added.length === 0 && !(own instanceof GrownPositions) && own.length === 0 ? noPositions : new GrownPositions(own, added, plan)
 }
 
 /** A set from symbols (in any order, all different), values and perhaps positions, all of which become its own. */

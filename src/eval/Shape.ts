@@ -13,7 +13,7 @@ import { nameOf } from "./Symbols.ts"
 
 const linearLimit = 8
 
-/** Larger shapes are seldom made twice, and would be worth more memory than is gained. */
+/** Small shapes are one for all sets that have them. */
 const sharedLimit = 64
 
 /** Symbols by slot, and slots by symbol. Symbols are only ever added, so that shapes may share a table of which each has the beginning. */
@@ -283,7 +283,7 @@ const sameSymbols = (a: ReadonlyArray<SymbolId>, b: ReadonlyArray<SymbolId>): bo
  */
 export const sharedShape = (symbols: ReadonlyArray<SymbolId>): Shape => {
   const n = symbols.length
-  if (n > sharedLimit) return new Shape(symbols)
+  if (n > sharedLimit) return largeShape(symbols)
   let hash = n
   for (let i = 0; i < n; i++) hash = (Math.imul(hash, 0x01000193) ^ (symbols[i] as number)) & 0x3fff_ffff
   const known = shapes.get(hash)
@@ -291,6 +291,24 @@ export const sharedShape = (symbols: ReadonlyArray<SymbolId>): Shape => {
   const shape = new Shape(symbols)
   if (shapes.size >= kept) shapes.clear()
   shapes.set(hash, shape)
+  return shape
+}
+
+/** Large shapes that were made lately: some programs make the same set again and again. By a glance at them. */
+const large = new Map<number, Shape>()
+const keptLarge = 64
+const keptSize = 4_096
+
+const largeShape = (symbols: ReadonlyArray<SymbolId>): Shape => {
+  const n = symbols.length
+  if (n > keptSize) return new Shape(symbols)
+  let hash = n
+  for (let i = 1; i <= 4; i++) hash = (Math.imul(hash, 0x01000193) ^ (symbols[((n * i) >> 2) - 1] as number)) & 0x3fff_ffff
+  const known = large.get(hash)
+  if (known !== undefined && sameSymbols(known.symbols, symbols)) return known
+  const shape = new Shape(symbols)
+  if (large.size >= keptLarge) large.clear()
+  large.set(hash, shape)
   return shape
 }
 
