@@ -59,6 +59,6 @@ export const derivationLine = (path: AttributePath, derivation: AttributeDerivat
   ])
 }
 
-/** `error`: a text, or a JSON object where errors are wanted as such. `fatal`: it is not known whether evaluating it again would give the same. */
-export const errorLine = (path: AttributePath, error: string, options: { readonly fatal: boolean; readonly json: boolean }): string =>
-  object([...placeOf(path), ["error", options.json ? error : JSON.stringify(error)], ["fatal", String(options.fatal)]])
+/** `error` is JSON: a text, or an object where errors are wanted as such. `fatal`: it is not known whether evaluating it again would give the same. */
+export const errorLine = (path: AttributePath, error: string, fatal: boolean): string =>
+  object([...placeOf(path), ["error", error], ["fatal", String(fatal)]])

@@ -269,7 +269,9 @@ describe("yix eval-jobs", { timeout: 120_000 }, () => {
       "-E",
       `{ a = ${drv("a")}; slow = ${slow(1000, drv("slow"))}; z = ${drv("z")}; }`,
       "--workers",
-      "1"
+      "1",
+      "--error-format",
+      "json"
     ])
     const lines = following(twice.child)
     await until("the first line", () => (lines().includes("\n") ? true : undefined))
@@ -278,7 +280,10 @@ describe("yix eval-jobs", { timeout: 120_000 }, () => {
     const { code, stdout, stderr } = await twice.run
     const told = byAttr(linesOf(stdout))
     assert.deepStrictEqual(Object.keys(told), ["a", "slow", "z"])
-    assert.match(told["slow"]!.error!, /died, and so did the next one: it was ended by SIGKILL/)
+    assert.match(
+      (told["slow"]!.error as unknown as { readonly message: string }).message,
+      /died, and so did the next one: it was ended by SIGKILL/
+    )
     assert.deepStrictEqual([told["slow"]!.fatal, code], [true, 1])
     assert.match(stderr, /the workers of one attribute died/)
     assert.deepStrictEqual(await world.leftovers(), [])

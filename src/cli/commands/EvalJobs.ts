@@ -19,6 +19,7 @@ import { EventSink } from "../../wire/Events.ts"
 import { substituterFlags, substitutersOf, withSubstituters, withTrust } from "../Caches.ts"
 import { LogFormat, Switch } from "../CommonFlags.ts"
 import { type PathStates, planOf } from "../compat/Plan.ts"
+import { jsonLine } from "../ErrorLines.ts"
 import { evaluationFlags, jobOf } from "../EvaluationFlags.ts"
 import { here } from "../EvaluationInput.ts"
 import { type CacheStatus, derivationLine, errorLine } from "../JobLines.ts"
@@ -93,9 +94,9 @@ const rootOf = (attr: string) =>
   })
 
 /** The first line of an error, of which the line on standard output has all. */
-const shortly = (error: string, json: boolean): string => {
-  if (json) return (JSON.parse(error) as { readonly message: string }).message.split("\n", 1)[0]!
-  return [...error.matchAll(/^ *error: (.+)$/gm)].at(-1)?.[1] ?? error.trim().split("\n", 1)[0]!
+const shortly = (error: string): string => {
+  const message = error.startsWith("{") ? (JSON.parse(error) as { readonly message: string }).message : error
+  return [...message.matchAll(/^ *error: (.+)$/gm)].at(-1)?.[1] ?? message.trim().split("\n", 1)[0]!
 }
 
 interface JobsInput {
@@ -109,7 +110,6 @@ interface JobsInput {
 const runJobs = Effect.fnUntraced(function* (settings: AttributeSettings, input: JobsInput, world: OpenWorld, within: Within) {
   const emit = yield* EventSink
   const print = yield* openLines
-  const json = settings.errorFormat === "json"
   const states: PathStates = new Map()
   const count = { derivations: 0, failed: 0, roots: 0, fatal: 0 }
 
@@ -118,18 +118,11 @@ const runJobs = Effect.fnUntraced(function* (settings: AttributeSettings, input:
     return { builds: built, substitutes: fetched, unknown } satisfies CacheStatus
   })
 
-  const failed = Effect.fnUntraced(function* (
-    path: AttributePath,
-    error: string,
-    how: { readonly fatal: boolean; readonly json: boolean }
-  ) {
+  const failed = Effect.fnUntraced(function* (path: AttributePath, error: string, fatal: boolean) {
     count.failed++
-    emit({
-      _tag: "Message",
-      level: "error",
-      text: `error: ${path.length === 0 ? "" : `'${toUnicode(attributeName(path))}': `}${shortly(error, how.json)}`
-    })
-    yield* print(errorLine(path, error, how))
+    const name = path.length === 0 ? "" : `'${toUnicode(attributeName(path))}': `
+    emit({ _tag: "Message", level: "error", text: `error: ${name}${shortly(error)}` })
+    yield* print(errorLine(path, settings.errorFormat === "json" ? jsonLine(error, 1) : JSON.stringify(error), fatal))
   })
 
   const take = Effect.fnUntraced(function* (result: AttributeResult) {
@@ -137,7 +130,7 @@ const runJobs = Effect.fnUntraced(function* (settings: AttributeSettings, input:
     if (result._tag === "Failed") {
       if (result.isRoot) count.roots++
       if (result.fatal) count.fatal++
-      return yield* failed(path, result.rendered, { fatal: result.fatal, json: json && !result.fatal })
+      return yield* failed(path, result.rendered, result.fatal)
     }
     const { derivation } = result
     if (input.write) yield* within(Effect.flatMap(Realiser, (realiser) => realiser.writeDerivation(derivation.drvPath)))
@@ -148,7 +141,7 @@ const runJobs = Effect.fnUntraced(function* (settings: AttributeSettings, input:
         catch: (error) => (error instanceof Error ? error.message : String(error))
       })
     )
-    if (line._tag === "Failure") return yield* failed(path, `error: ${line.failure}`, { fatal: false, json: false })
+    if (line._tag === "Failure") return yield* failed(path, `error: ${line.failure}`, false)
     count.derivations++
     yield* print(line.success)
   })
