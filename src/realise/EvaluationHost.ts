@@ -114,7 +114,7 @@ export abstract class EvaluationHost implements IoHost {
   readonly files: FileTimes | undefined
 
   /** Told of files that are read, where the evaluation has a thread of its own. */
-  readonly compiler: OptimisingCompiler | undefined = undefined
+  abstract readonly compiler: OptimisingCompiler | undefined
 
   /** Notes what the evaluation depends on, where its result is to be kept. */
   readonly #recorder: DependencyRecorder | undefined
@@ -177,7 +177,7 @@ export abstract class EvaluationHost implements IoHost {
     if (question._tag === "StoreHash") this.#hashing.set(key, question.request)
     const id = this.#nextId++
     this.#pending.set(key, id)
-    const sum = question._tag === "AddSource" && !isInStore(question.path) ? this.#recorder?.before(question) : undefined
+    const sum = question._tag === "AddSource" ? this.#recorder?.before(question) : undefined
     this.#asked.set(id, { key, question, sum })
     this.post({ _tag: "Ask", id, question, file: this.files?.current })
     return undefined
@@ -296,6 +296,7 @@ export abstract class EvaluationHost implements IoHost {
     const asked = this.#asked.get(id)
     if (asked === undefined) return
     const { key, question, sum } = asked
+    this.compiler?.answered()
     this.#asked.delete(id)
     this.#pending.delete(key)
     this.#recorder?.far(question, answer, stamps, sum)

@@ -29,6 +29,7 @@ import { openSession as openRun } from "./SessionRun.ts"
 
 class InThreadHost extends EvaluationHost {
   override readonly wait = undefined
+  override readonly compiler = undefined
   #post: (message: FromEvaluator) => unknown
 
   constructor(job: HostSettings, timed: boolean, post: (message: FromEvaluator) => unknown, recorder?: DependencyRecorder) {

@@ -22,7 +22,9 @@ export const Flag = {
   /** 1: the evaluation should end. */
   Interrupt: 1,
   /** 1: the evaluation has ended, and its thread writes what the next run may use. */
-  Saving: 2
+  Saving: 2,
+  /** 1: the main thread only waits, and loads nothing. */
+  Alone: 3
 } as const
 
 /** Store paths, and what the store says of each. */

@@ -46,7 +46,7 @@ export class Thread {
     const source = import.meta.url.endsWith(".ts") ? "./EvaluatorBoot.ts" : "./EvaluatorBoot.js"
     const cache = getCompileCacheDir()
     const channel = new MessageChannel()
-    this.flags = new Int32Array(new SharedArrayBuffer(12))
+    this.flags = new Int32Array(new SharedArrayBuffer(16))
     this.port = channel.port1
     this.worker = new Worker(new URL(source, import.meta.url), {
       workerData: { port: channel.port2, flags: this.flags, compileCache: cache === undefined ? undefined : dirname(cache) },
@@ -93,6 +93,11 @@ export class Thread {
   answer(message: Extract<ToEvaluator, { readonly _tag: "Answer" }>): void {
     this.port.postMessage(message)
     this.#signal()
+  }
+
+  /** Says whether this thread of the program does nothing but wait. */
+  leaveAlone(alone: boolean): void {
+    Atomics.store(this.flags, Flag.Alone, alone ? 1 : 0)
   }
 
   /** Tells the thread to end its evaluation; it says when it has. */

@@ -1,8 +1,10 @@
 /**
  * When V8's optimising compiler may work. Evaluating packages runs thousands of pieces of code a few times each, over ever new shapes, and what TurboFan makes of the
  * evaluator's functions is no faster there than what Maglev makes of them, but takes a quarter of the processor's time: `hello`, firefox and all of python3Packages are done
- * sooner without it. Small programs that loop are done later. So it rests while an evaluation goes on that has read many files. The setting is the process's, not the
- * thread's; so it is for evaluations only.
+ * sooner without it. Small programs that loop are done later. So it rests while an evaluation goes on that has read many files.
+ *
+ * The setting is the process's, not the thread's, and code that Node keeps from run to run is believed only under the setting that it was kept under. So the compiler rests
+ * only while the main thread loads nothing, and the setting is what it was before as soon as it may.
  */
 
 /** Files from which on an evaluation is one of packages. */
@@ -10,28 +12,43 @@ const manyFiles = 16
 
 const setFlags = (flags: string): void => process.getBuiltinModule("node:v8").setFlagsFromString(flags)
 
+/** The engine's own settings again. */
+export const resume = (set = setFlags): void => {
+  set("--no-force-emit-interrupt-budget-checks")
+  set("--opt")
+}
+
 export class OptimisingCompiler {
+  readonly #alone: () => boolean
   readonly #setFlags: (flags: string) => void
   #files = 0
+  #loaded = false
   #rests = false
 
-  constructor(set: (flags: string) => void = setFlags) {
+  /** `alone`: whether the main thread loads nothing while the evaluation goes on. */
+  constructor(alone: () => boolean, set = setFlags) {
+    this.#alone = alone
     this.#setFlags = set
   }
 
   /** The evaluation reads a file that it has not read before. */
   fileRead(): void {
-    if (++this.#files < manyFiles || this.#rests) return
+    if (++this.#files < manyFiles || this.#rests || !(this.#loaded || this.#alone())) return
     this.#rests = true
     // Else code that is compiled meanwhile would never ask to be optimised.
     this.#setFlags("--force-emit-interrupt-budget-checks")
     this.#setFlags("--no-opt")
   }
 
-  /** The evaluation ends, or waits for somebody. */
+  /** The main thread has answered something: by then it has loaded what it needs for that. */
+  answered(): void {
+    this.#loaded = true
+  }
+
+  /** The evaluation ends. */
   release(): void {
     if (!this.#rests) return
     this.#rests = false
-    this.#setFlags("--opt")
+    resume(this.#setFlags)
   }
 }

@@ -17,7 +17,7 @@ export class WorkerHost extends EvaluationHost {
   readonly #port: MessagePort
   readonly #flags: Int32Array
   readonly syntax: SyntaxStore | undefined
-  override readonly compiler = new OptimisingCompiler()
+  override readonly compiler: OptimisingCompiler
 
   constructor(
     port: MessagePort,
@@ -34,6 +34,7 @@ export class WorkerHost extends EvaluationHost {
     this.#port = port
     this.#flags = flags
     this.syntax = options.syntax
+    this.compiler = new OptimisingCompiler(() => Atomics.load(flags, Flag.Alone) === 1)
   }
 
   protected override post(message: FromEvaluator): void {

@@ -8,6 +8,7 @@ import { toBytes, toUnicode } from "../../nix/Bytes.ts"
 import type { EvaluationJob } from "../../realise/Evaluation.ts"
 import { endedText, type FromEvaluator, withoutLabel } from "../../realise/EvaluatorProtocol.ts"
 import type { Thread } from "../../realise/EvaluatorThread.ts"
+import { resume } from "../../realise/OptimisingCompiler.ts"
 import { jsonLine, labelled } from "../ErrorLines.ts"
 import { printedText } from "../EvaluationInput.ts"
 import { type EndingSignal, onSignals, sameSignal, signalStatuses } from "../Interrupts.ts"
@@ -102,6 +103,10 @@ export const wait = (thread: Thread, job: EvaluationJob, alone: Alone, loadRest:
   const load = async (): Promise<void> => {
     if (loading) return
     loading = true
+    if (patient) {
+      thread.leaveAlone(false)
+      resume()
+    }
     const rest = await loadRest()
     // The result may have come meanwhile.
     await new Promise(setImmediate)
@@ -117,9 +122,11 @@ export const wait = (thread: Thread, job: EvaluationJob, alone: Alone, loadRest:
       thread.interrupt()
     } else if (Date.now() - receivedAt > sameSignal) process.exit(signalStatuses[signal])
   })
+  const patient = !alone.live && !mayAsk(job)
+  thread.leaveAlone(patient)
   let timer: NodeJS.Timeout | undefined
   // A machine that is busy starts no thread in a moment.
-  thread.worker.once("online", () => (timer = setTimeout(() => void load(), alone.live || mayAsk(job) ? moment : longWait)))
+  thread.worker.once("online", () => (timer = setTimeout(() => void load(), patient ? longWait : moment)))
   // Keeps the process until the end, whatever it waits for.
   const alive = setInterval(() => {}, 0x7fffffff)
   thread.listen({
