@@ -158,8 +158,9 @@ export class DependencyRecorder implements HostWatch {
       case "AddSource":
         if (!answer.ok) return this.refuse()
         this.#stamp(answer.value as StorePath, present)
-        // What has a hash is not read where the store has it.
-        if (question.expected === undefined && !isInStore(question.path)) this.source(question, sum, answer)
+        // What has a hash is not read where the store has it. What lies in a path of the store that no store has was read from the host.
+        if (question.expected === undefined && (!isInStore(question.path) || stamps.some(([, stamp]) => stamp === absent)))
+          this.source(question, sum, answer)
         return
       case "Fetch":
       case "FetchTree":

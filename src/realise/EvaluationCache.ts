@@ -96,6 +96,7 @@ export const keep = (
   const folder = job.evaluationCache?.folder
   const { dependencies, lines } = recorder
   if (folder === undefined || dependencies === undefined) return
+  if (result._tag === "Values" && result.texts.reduce((sum, { length }) => sum + length, 0) > limits.record) return
   quietly(() => {
     const key = keyOf(job)
     // Texts of values are told as they are: only who is given derivations builds them.

@@ -46,11 +46,15 @@ const present = Effect.fnUntraced(function* (
 
 const visiting = (visited: Visited) => (path: StorePath) => Effect.tap(present(path), (info) => Effect.sync(() => visited(path, info)))
 
-/** Looks at the store paths that a source lies in, once it is known to be there. */
-export const visitSource = (path: ByteString, visited: Visited): Effect.Effect<unknown, CastoreError, PathInfoService | DirectoryService> =>
-  Effect.flatMap(PathInfoService, (infos) =>
-    locate(path, false, (path) => Effect.tap(infos.get(path), (info) => Effect.sync(() => visited(path, info))))
-  )
+/** Looks at the store paths that a source lies in, once it is known to be there. One that a link leads out of the store to is in none. */
+export const visitSource = Effect.fnUntraced(function* (
+  path: ByteString,
+  visited: Visited
+): Effect.fn.Return<void, CastoreError, PathInfoService | DirectoryService> {
+  const infos = yield* PathInfoService
+  const place = yield* locate(path, false, (path) => Effect.tap(infos.get(path), (info) => Effect.sync(() => visited(path, info))))
+  if (place._tag === "Outside") visited(splitStorePath(path).storePath, Option.none())
+})
 
 /** Answers `request`, whose path is a store path or lies below one. Failures of the store are answers too; failures to realise are errors. */
 export const readStore = Effect.fnUntraced(function* (

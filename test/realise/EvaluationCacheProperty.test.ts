@@ -39,7 +39,7 @@ const build: FakeBuild = (request) => {
   return Effect.succeed(request.outputs.map(() => (text === undefined ? "1" : Buffer.from(text.value).toString("utf8"))))
 }
 
-const files = ["a.nix", "b.nix", "t", "u", "d/x", "d/y", "d/s/z", "s1/foo.nix", "s2/foo.nix", "e/default.nix"]
+const files = ["a.nix", "b.nix", "t", "u", "d/x", "d/y", "d/c.nix", "d/s/z", "s1/foo.nix", "s2/foo.nix", "e/default.nix"]
 const directories = ["d", "d/s", "s1", "s2", "e", "."]
 const links = ["l", "m"]
 const anything = [...files, ...directories, ...links, "l/x", "m/s/z", "none", "d/none"]
@@ -64,6 +64,9 @@ class World {
   /** Nix code for `.nix`, for others a short text of one of few lengths. */
   #contents(file: string): string {
     if (!file.endsWith(".nix")) return this.#random.pick(["x", "y", "z", "12", "34", ""])
+    // Looks at nothing outside of its directory, which may be one in the store.
+    if (file === "d/c.nix")
+      return this.#random.pick(['"${./x}"', "builtins.readFile ./x", "builtins.pathExists ./y", "[ ./s ]", "import ./x"])
     const prefix = "../".repeat(file.split("/").length - 1) || "./"
     return this.#random.pick([
       "1",
@@ -179,7 +182,7 @@ const program = (random: Random, depth = 2): string => {
   const file = (): string => at(random.pick(["t", "u", "d/x", "d/s/z", "l", "m/s/z", "a.nix"]))
   const more = (): string => (depth === 0 ? "1" : program(random, depth - 1))
   const drv = (text: string): string => `(derivation { name = "n"; system = "x86_64-linux"; builder = "/bin/sh"; text = ${text}; })`
-  switch (random.below(22)) {
+  switch (random.below(24)) {
     case 0:
     case 1:
       return `builtins.readFile ${file()}`
@@ -221,6 +224,11 @@ const program = (random: Random, depth = 2): string => {
       return `builtins.hashFile "sha256" ${file()}`
     case 20:
       return `builtins.mapAttrs (n: t: if t == "regular" then builtins.readFile (${at("d")} + "/\${n}") else t) (builtins.readDir ${at("d")})`
+    case 21:
+      // A source in what was copied into the store, next to a file that was imported from there.
+      return `import "\${${at("d")}}/c.nix"`
+    case 22:
+      return `builtins.path { path = "\${${at("d")}}/x"; name = "part"; }`
     default:
       return `[ (${more()}) (${more()}) ]`
   }
