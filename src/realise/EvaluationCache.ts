@@ -17,11 +17,13 @@ import { type EvaluationRecord, type Knowledge, packKnowledge, recordPieces, Sto
 export interface EvaluationCacheLimits {
   /** Bytes of all records. */
   readonly total: number
+  /** How many there are: looking through the folder takes time for each. */
+  readonly count: number
   /** Bytes of one. */
   readonly record: number
 }
 
-const defaultLimits: EvaluationCacheLimits = { total: 256 * 2 ** 20, record: 64 * 2 ** 20 }
+const defaultLimits: EvaluationCacheLimits = { total: 256 * 2 ** 20, count: 4096, record: 64 * 2 ** 20 }
 
 /** Bytes above which a record makes the folder be looked through; smaller ones do so now and then. */
 const large = 2 ** 20
@@ -67,15 +69,16 @@ const tidy = (folder: string, limits: EvaluationCacheLimits): void => {
     const file = `${folder}/${name}`
     const stat = fs.statSync(file, { throwIfNoEntry: false })
     if (stat === undefined) continue
-    // A block at least.
-    if (name.endsWith(suffix)) records.push({ file, size: Math.max(stat.size, 4096), used: stat.mtimeMs })
+    if (name.endsWith(suffix)) records.push({ file, size: stat.size, used: stat.mtimeMs })
     else if (name.endsWith(".tmp") && now - stat.mtimeMs > abandoned) quietly(() => fs.unlinkSync(file))
   }
   let total = records.reduce((sum, { size }) => sum + size, 0)
+  let count = records.length
   for (const { file, size } of records.toSorted((a, b) => a.used - b.used)) {
-    if (total <= limits.total) break
+    if (total <= limits.total && count <= limits.count) break
     quietly(() => fs.unlinkSync(file))
     total -= size
+    count--
   }
 }
 
