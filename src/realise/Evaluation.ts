@@ -72,7 +72,7 @@ export interface EvaluationJob {
   /** `--restrict-eval`: reads only inside the search path and the store, fetches only `allowedUris`. */
   readonly restrict: boolean
   readonly allowedUris: ReadonlyArray<ByteString>
-  /** Never writes to the store: store paths are computed, nothing is copied, written or built. */
+  /** Store paths are computed, nothing is copied into the store, written or built; reads from a derivation's output work where it is there. What is fetched goes into the store. */
   readonly readOnly: boolean
   /** False: `import` and reads from a derivation's output are an error. */
   readonly allowImportFromDerivation: boolean

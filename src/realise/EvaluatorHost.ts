@@ -21,6 +21,7 @@ import type { EvaluatorSession, SessionReply, SessionRequest, SessionSettings, S
 import { startThread, type Thread } from "./EvaluatorThread.ts"
 import type { OpenWorld, World } from "./Questions.ts"
 import { makeQuestions } from "./Questions.ts"
+import { BuildNothing } from "./Realiser.ts"
 
 /** Milliseconds that an interrupted evaluation may take to notice. */
 const patience = 300
@@ -195,7 +196,7 @@ const make = Effect.fnUntraced(function* (world: OpenWorld) {
     drop
   }
   return Evaluator.of({
-    run: (job) => Semaphore.withPermit(one)(evaluating(job, run(job))),
+    run: (job) => Semaphore.withPermit(one)(evaluating(job, Effect.provideService(run(job), BuildNothing, job.readOnly))),
     openSession: (settings) => sessionOn(threads, world, settings)
   })
 })

@@ -22,7 +22,7 @@ import { keptResult } from "./KeptEvaluation.ts"
 import { withoutLabel } from "./EvaluatorProtocol.ts"
 import type { World } from "./Questions.ts"
 import { makeQuestions } from "./Questions.ts"
-import { Realiser } from "./Realiser.ts"
+import { BuildNothing, Realiser } from "./Realiser.ts"
 import type { EvaluatorSession, SessionRequest, SessionSettings, SessionView } from "./Session.ts"
 import type { SessionRun } from "./SessionRun.ts"
 import { openSession as openRun } from "./SessionRun.ts"
@@ -135,6 +135,9 @@ export const layer: Layer.Layer<Evaluator, never, World> = Layer.effect(
         ask: (request, view) => answering(request, ask(request, view))
       }
     }
-    return Evaluator.of({ run: (job) => evaluating(job, run(job)), openSession: (settings) => Effect.sync(() => openSession(settings)) })
+    return Evaluator.of({
+      run: (job) => evaluating(job, Effect.provideService(run(job), BuildNothing, job.readOnly)),
+      openSession: (settings) => Effect.sync(() => openSession(settings))
+    })
   })
 )

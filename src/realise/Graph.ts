@@ -45,7 +45,7 @@ import {
   type RealiseError,
   storeFailure
 } from "./RealiseError.ts"
-import { type Realised, Realiser, RealiseOptions, type Target } from "./Realiser.ts"
+import { BuildNothing, type Realised, Realiser, RealiseOptions, type Target } from "./Realiser.ts"
 import * as Sharing from "./Sharing.ts"
 import { makeSubstitute, Substituters } from "./Substituters.ts"
 
@@ -135,6 +135,10 @@ const make = Effect.gen(function* () {
     if (present.size === wanted.length) {
       yield* reused(drvPath, present)
       return present
+    }
+    if (yield* BuildNothing) {
+      const detail = "its outputs are not in the store, and a read-only evaluation builds nothing; leave out --read-only to have it built"
+      return yield* new DerivationFailed({ drvPath, reason: "unsupported", detail, lastLines: [], logged: false })
     }
     yield* tellWanted(drvPath, drv)
     const missing = wanted.filter((name) => !present.has(name))

@@ -35,6 +35,9 @@ export const RealiseOptions = Context.Reference<RealiseOptions>("yix/realise/Rea
   defaultValue: () => ({ keepGoing: false, maxJobs: 4, timeout: 0, maxSilent: 0, offline: false, check: false })
 })
 
+/** Whether what an evaluation asks for must be in the store already: one that writes nothing has nothing built. What it fetches goes into the store all the same. */
+export const BuildNothing = Context.Reference<boolean>("yix/realise/BuildNothing", { defaultValue: () => false })
+
 export type Target =
   | { readonly _tag: "Path"; readonly path: StorePath }
   /** `outputs` undefined: all. */

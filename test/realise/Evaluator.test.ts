@@ -88,6 +88,24 @@ for (const [name, layer] of [
       )
     })
 
+    it.live("builds nothing when it may not write, and reads what was built before", () => {
+      const running = { now: 0, most: 0 }
+      return run(
+        Effect.gen(function* () {
+          const refused = yield* Effect.flip(print(`read "a"`, { readOnly: true }))
+          assert.match(
+            refused.rendered,
+            /cannot build '\/nix\/store\/\w+-a\.drv': its outputs are not in the store, and a read-only evaluation builds nothing/
+          )
+          assert.strictEqual(refused.exitCode, 1)
+          assert.strictEqual(running.most, 0)
+          assert.strictEqual(yield* print(`read "a"`), `"<a>"`)
+          assert.strictEqual(yield* print(`read "a"`, { readOnly: true }), `"<a>"`)
+        }),
+        sleepy(1, running)
+      )
+    })
+
     it.live("gives derivations with everything that building them needs", () =>
       run(
         Effect.gen(function* () {

@@ -22,7 +22,9 @@ export const evalFlags = {
   raw: Switch("raw").pipe(Flag.withDescription("Print a string as it is, without quotes and line end")),
   xml: Switch("xml").pipe(Flag.withDescription("Print XML")),
   noLocation: Switch("no-location").pipe(Flag.withDescription("XML without the places of attributes and functions")),
-  readOnly: Switch("read-only").pipe(Flag.withDescription("Write nothing to the store; no imports from derivations"))
+  readOnly: Switch("read-only").pipe(
+    Flag.withDescription("Copy nothing into the store and build nothing: only what was built before can be imported")
+  )
 }
 
 export const evalCommand = Command.make(

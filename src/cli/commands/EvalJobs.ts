@@ -84,7 +84,9 @@ const flags = {
     Flag.withDescription(`Tell whether outputs are in the store or in a cache, and what would have to be built: "cacheStatus"`)
   ),
   write: Switch("write").pipe(Flag.withDescription("Write the derivations, and all that they need, to the store")),
-  readOnly: Switch("read-only").pipe(Flag.withDescription("Write nothing to the store; no imports from derivations"))
+  readOnly: Switch("read-only").pipe(
+    Flag.withDescription("Copy nothing into the store and build nothing: only what was built before can be imported")
+  )
 }
 
 const rootOf = (attr: string) =>

@@ -14,6 +14,7 @@ import { EventSink } from "../../wire/Events.ts"
 import { isTraced } from "../../wire/TracePropagation.ts"
 import type { FromEvaluator } from "../EvaluatorProtocol.ts"
 import { makeQuestions, type OpenWorld } from "../Questions.ts"
+import { BuildNothing } from "../Realiser.ts"
 import type { AttributeReply, AttributeRequest, AttributeSettings, FromProcess, ToProcess } from "./AttributeJob.ts"
 
 /** Milliseconds that a process may take to end by itself once it is told to. */
@@ -125,40 +126,43 @@ export const startWorker = Effect.fnUntraced(function* (
     })
   )
 
-  const ask = Effect.fnUntraced(function* (request: AttributeRequest) {
-    const sink = yield* EventSink
-    const timed = yield* isTraced
-    const questions = makeQuestions(yield* Effect.context<never>(), world, sink, (id, answer, stamps) =>
-      send({ _tag: "Answer", id, answer, stamps })
-    )
-    const asked = Effect.callback<AttributeReply, AttributeFailed | WorkerDied>((resume) => {
-      const done = (end: Effect.Effect<AttributeReply, AttributeFailed | WorkerDied>): void => {
-        onMessage = () => {}
-        onGone = () => {}
-        resume(end)
-      }
-      onGone = (reason) => done(Effect.fail(new WorkerDied({ reason })))
-      onMessage = (message) => {
-        const end = questions.take(message)
-        switch (end?._tag) {
-          case "Attribute":
-            return done(Effect.succeed(end.reply))
-          case "Failed":
-            if (end.unusable) whole = false
-            return done(Effect.fail(new AttributeFailed({ rendered: toUnicode(end.rendered) })))
+  const ask = Effect.fnUntraced(
+    function* (request: AttributeRequest) {
+      const sink = yield* EventSink
+      const timed = yield* isTraced
+      const questions = makeQuestions(yield* Effect.context<never>(), world, sink, (id, answer, stamps) =>
+        send({ _tag: "Answer", id, answer, stamps })
+      )
+      const asked = Effect.callback<AttributeReply, AttributeFailed | WorkerDied>((resume) => {
+        const done = (end: Effect.Effect<AttributeReply, AttributeFailed | WorkerDied>): void => {
+          onMessage = () => {}
+          onGone = () => {}
+          resume(end)
         }
-      }
-      if (gone !== undefined) return onGone(gone)
-      send({ _tag: "Attribute", settings: options.settings, request, timed })
-      return Effect.sync(() => {
-        // Who asked does not want to know any more, and there is no way to call it back.
-        whole = false
+        onGone = (reason) => done(Effect.fail(new WorkerDied({ reason })))
+        onMessage = (message) => {
+          const end = questions.take(message)
+          switch (end?._tag) {
+            case "Attribute":
+              return done(Effect.succeed(end.reply))
+            case "Failed":
+              if (end.unusable) whole = false
+              return done(Effect.fail(new AttributeFailed({ rendered: toUnicode(end.rendered) })))
+          }
+        }
+        if (gone !== undefined) return onGone(gone)
+        send({ _tag: "Attribute", settings: options.settings, request, timed })
+        return Effect.sync(() => {
+          // Who asked does not want to know any more, and there is no way to call it back.
+          whole = false
+        })
       })
-    })
-    const reply = yield* Effect.ensuring(asked, questions.close)
-    // Texts of derivations are for the realiser to know, where they were told.
-    yield* Effect.mapError(questions.flush, (error) => new AttributeFailed({ rendered: `error: ${error.message}` }))
-    return reply
-  })
+      const reply = yield* Effect.ensuring(asked, questions.close)
+      // Texts of derivations are for the realiser to know, where they were told.
+      yield* Effect.mapError(questions.flush, (error) => new AttributeFailed({ rendered: `error: ${error.message}` }))
+      return reply
+    },
+    Effect.provideService(BuildNothing, options.settings.readOnly)
+  )
   return { ask, usable: () => gone === undefined && whole && resident <= options.memory }
 })
