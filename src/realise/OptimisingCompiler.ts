@@ -45,9 +45,9 @@ export class OptimisingCompiler {
     this.#loaded = true
   }
 
-  /** The evaluation ends. */
+  /** The evaluation ends. Where the main thread loads nothing, it goes on to rest for the next one. */
   release(): void {
-    if (!this.#rests) return
+    if (!this.#rests || this.#alone()) return
     this.#rests = false
     resume(this.#setFlags)
   }

@@ -24,6 +24,8 @@ const leave = (): void => void process.kill(process.pid, "SIGKILL")
 process.on("disconnect", leave)
 
 const thread = startThread()
+// What it asks is loaded in the parent.
+thread.leaveAlone(true)
 
 const tell = (message: FromProcess, told: () => void = () => {}): void => void process.send?.(message, told)
 
