@@ -1,0 +1,148 @@
+/**
+ * Operators on two operands: how they evaluate them, and what they refuse, told as Nix tells it.
+ */
+import { Kind } from "../lang/Syntax.ts"
+import { addNumbers, divide, multiply, subtract } from "./Arithmetic.ts"
+import { AttributeSet, update, updateWith } from "./AttributeSet.ts"
+import type { Code, Env } from "./Code.ts"
+import { Delay } from "./Code.ts"
+import { Coercion, coerceToString, coerceToText } from "./Coerce.ts"
+import { staticAttributes } from "./CompileBindings.ts"
+import { equal, less } from "./Compare.ts"
+import { describe, mismatch } from "./Describe.ts"
+import { both } from "./Force.ts"
+import { join } from "./Interpolation.ts"
+import { NixError } from "./NixError.ts"
+import { normalise } from "./Paths.ts"
+import type { Scope } from "./Scope.ts"
+import type { Unit } from "./Unit.ts"
+import type { Value } from "./Value.ts"
+import { ContextString, NixFloat, NixPath } from "./Value.ts"
+
+const add = (a: Value, b: Value, position: number): Value => {
+  if (typeof a === "string" && typeof b === "string") return a + b
+  if (typeof a === "number" || a instanceof NixFloat || typeof a === "bigint") {
+    if (typeof b === "number" || b instanceof NixFloat || typeof b === "bigint") {
+      try {
+        return addNumbers(a, b)
+      } catch (error) {
+        if (error instanceof NixError) error.position = position
+        throw error
+      }
+    }
+    throw new NixError("type", `cannot add ${describe(b)} to ${a instanceof NixFloat ? "a float" : "an integer"}`, position)
+  }
+  try {
+    if (a instanceof NixPath) {
+      const context = new Set<string>()
+      const text = coerceToText(b, context, Coercion.Plain, false)
+      if (context.size > 0) {
+        throw new NixError("type", "a string that refers to a store path cannot be appended to a path", position)
+      }
+      return new NixPath(normalise(a.path + text))
+    }
+    const isText = typeof a === "string" || a instanceof ContextString
+    return join([coerceToString(a, Coercion.Plain, isText), coerceToString(b, Coercion.Plain, isText)])
+  } catch (error) {
+    throw error instanceof NixError ? error.during("while evaluating a path segment", position) : error
+  }
+}
+
+const boolean = (value: Value, position: number, where: string): boolean => {
+  if (typeof value === "boolean") return value
+  throw mismatch("a Boolean", value, position).during(where, position)
+}
+
+const set = (value: Value, position: number, side: string): AttributeSet => {
+  if (value instanceof AttributeSet) return value
+  throw mismatch("a set", value, position).during(`in the ${side} operand of '//'`, position)
+}
+
+const list = (value: Value, position: number, side: string): Array<Value> => {
+  if (Array.isArray(value)) return value
+  throw mismatch("a list", value, position).during(`in the ${side} operand of '++'`, position)
+}
+
+/** An operator's error, at its place, as that of the builtin which the operator stands for. */
+export const inBuiltin = (name: string, error: unknown, position: number): unknown =>
+  error instanceof NixError ? error.during(`while calling the '${name}' builtin`, position) : error
+
+/** An operator on two values; what it refuses is told with its place. */
+const placed =
+  (name: string, apply: (a: Value, b: Value) => Value, position: number) =>
+  (a: Value, b: Value): Value => {
+    try {
+      return apply(a, b)
+    } catch (error) {
+      throw inBuiltin(name, error, position)
+    }
+  }
+
+/** The closure of an operator on two operands. */
+export const binary = (unit: Unit, node: number, kind: number, scope: Scope | null, left: Code, right: Code): ((env: Env) => Value) => {
+  const position = unit.position(node)
+  const leftAt = unit.position(unit.cell(node, 3))
+  const at = unit.position(unit.cell(node, 4))
+  /** Both operands as a batch; no batch is needed where one of them can't ask for anything. */
+  const strict = (then: (a: Value, b: Value) => Value): ((env: Env) => Value) =>
+    left.how === Delay.Constant || right.how === Delay.Constant
+      ? (env) => then(left.run(env), right.run(env))
+      : (env) => both(left, right, env, then)
+  /** `>` and `<=` are `<` with the operands, and the order of their evaluation, exchanged. */
+  const compared = (first: Code, second: Code, then: (a: Value, b: Value) => boolean) => (env: Env) => {
+    const a = first.run(env)
+    const b = second.run(env)
+    try {
+      return then(a, b)
+    } catch (error) {
+      throw inBuiltin("lessThan", error, position)
+    }
+  }
+  switch (kind) {
+    case Kind.Equal:
+      return (env) => equal(left.run(env), right.run(env))
+    case Kind.NotEqual:
+      return (env) => !equal(left.run(env), right.run(env))
+    case Kind.Less:
+      return compared(left, right, less)
+    case Kind.Greater:
+      return compared(right, left, less)
+    case Kind.LessOrEqual:
+      return compared(right, left, (a, b) => !less(a, b))
+    case Kind.GreaterOrEqual:
+      return compared(left, right, (a, b) => !less(a, b))
+    case Kind.And:
+      return (env) =>
+        boolean(left.run(env), leftAt, "in the left operand of '&&'") && boolean(right.run(env), at, "in the right operand of '&&'")
+    case Kind.Or:
+      return (env) =>
+        boolean(left.run(env), leftAt, "in the left operand of '||'") || boolean(right.run(env), at, "in the right operand of '||'")
+    case Kind.Implies:
+      return (env) =>
+        !boolean(left.run(env), leftAt, "in the left operand of '->'") || boolean(right.run(env), at, "in the right operand of '->'")
+    case Kind.Update: {
+      const literal = staticAttributes(unit, unit.cell(node, 4), scope)
+      if (literal !== undefined) return (env) => updateWith(set(left.run(env), leftAt, "left"), literal, literal.within(env))
+      return (env) => {
+        // The right operand comes first, as in Nix.
+        const b = set(right.run(env), at, "right")
+        return update(set(left.run(env), leftAt, "left"), b)
+      }
+    }
+    case Kind.Concat:
+      return strict((x, y) => {
+        const a = list(x, leftAt, "left")
+        const b = list(y, at, "right")
+        return a.length === 0 ? b : b.length === 0 ? a : a.concat(b)
+      })
+    case Kind.Add:
+      return strict((a, b) => add(a, b, at))
+    case Kind.Subtract:
+      return strict(placed("sub", subtract, position))
+    case Kind.Multiply:
+      return strict(placed("mul", multiply, position))
+    case Kind.Divide:
+      return strict(placed("div", divide, position))
+  }
+  throw new NixError("eval", `unknown operator ${kind}`, position)
+}
