@@ -104,7 +104,15 @@ describe("the quick door of yix eval", { timeout: 120_000 }, () => {
     ])
       await bothWays(world, ["compat", "nix-instantiate", "--eval", ...words], { cwd })
     const importing = `builtins.trace "once" (import ${derivation(world, "nix.nix", "echo 7 > $out")})`
-    const run = await world.yix(["compat", "nix-instantiate", "--eval", "-E", importing])
+    const refused = await bothWays(world, [
+      "compat",
+      "nix-instantiate",
+      "--eval",
+      "-E",
+      `import ${derivation(world, "nix.nix", "echo 7 > $out")}`
+    ])
+    assert.match(refused.stderr, /a read-only evaluation builds nothing/)
+    const run = await world.yix(["compat", "nix-instantiate", "--eval", "--read-write-mode", "-E", importing])
     assert.strictEqual(run.stdout, "7\n")
     assert.match(run.stderr, /^trace: once\nbuilding nix\.nix\n[^]*$/)
     assert.strictEqual(run.stderr.match(/^trace: once$/gm)?.length, 1, run.stderr)
