@@ -98,13 +98,19 @@ export class Code {
   }
 }
 
+/** The value of a variable that has one already; `undefined` where it must be evaluated. */
+export const ready = (variable: Code, env: Env): Value | undefined => {
+  let frame = env
+  for (let i = variable.depth; i > 0; i--) frame = frame[0] as Env
+  const value = frame[variable.slot] as Value | undefined
+  return value instanceof Thunk ? (value.code === null ? (value.env as Value) : undefined) : value
+}
+
 /** `code.run(env)`. Most code whose value is wanted at once is a variable that has its value already: it is read here, without a call of what only `code` knows. */
 export const evaluate = (code: Code, env: Env): Value => {
   if (code.how === Delay.Variable) {
-    let frame = env
-    for (let i = code.depth; i > 0; i--) frame = frame[0] as Env
-    const value = frame[code.slot] as Value | undefined
-    if (value !== undefined && !(value instanceof Thunk)) return value
+    const value = ready(code, env)
+    if (value !== undefined) return value
   }
   return code.run(env)
 }

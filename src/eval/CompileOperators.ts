@@ -5,7 +5,7 @@ import { Kind } from "../lang/Syntax.ts"
 import { addNumbers, divide, multiply, subtract } from "./Arithmetic.ts"
 import { AttributeSet, update, updateWith } from "./AttributeSet.ts"
 import type { Code, Env } from "./Code.ts"
-import { Delay } from "./Code.ts"
+import { Delay, ready } from "./Code.ts"
 import { Coercion, coerceToString, coerceToText } from "./Coerce.ts"
 import { staticAttributes } from "./CompileBindings.ts"
 import { equal, less } from "./Compare.ts"
@@ -83,11 +83,23 @@ export const binary = (unit: Unit, node: number, kind: number, scope: Scope | nu
   const position = unit.position(node)
   const leftAt = unit.position(unit.cell(node, 3))
   const at = unit.position(unit.cell(node, 4))
-  /** Both operands as a batch; no batch is needed where one of them can't ask for anything. */
-  const strict = (then: (a: Value, b: Value) => Value): ((env: Env) => Value) =>
-    left.how === Delay.Constant || right.how === Delay.Constant
-      ? (env) => then(left.run(env), right.run(env))
-      : (env) => both(left, right, env, then)
+  /** Both operands as a batch; no batch is needed where one of them can't ask for anything: a constant, or a variable that has its value. */
+  const strict = (then: (a: Value, b: Value) => Value): ((env: Env) => Value) => {
+    if (left.how === Delay.Constant || right.how === Delay.Constant) return (env) => then(left.run(env), right.run(env))
+    if (left.how === Delay.Variable) {
+      return (env) => {
+        const a = ready(left, env)
+        return a === undefined ? both(left, right, env, then) : then(a, right.run(env))
+      }
+    }
+    if (right.how === Delay.Variable) {
+      return (env) => {
+        const b = ready(right, env)
+        return b === undefined ? both(left, right, env, then) : then(left.run(env), b)
+      }
+    }
+    return (env) => both(left, right, env, then)
+  }
   /** `>` and `<=` are `<` with the operands, and the order of their evaluation, exchanged. */
   const compared = (first: Code, second: Code, then: (a: Value, b: Value) => boolean) => (env: Env) => {
     const a = first.run(env)
