@@ -30,7 +30,8 @@ await compare(
 await compare(
   "evaluation of 1 + 1",
   [
-    { name: "yix eval", command: yixCommand("eval", "-E", "1 + 1"), environment, prints: /^2\n$/ },
+    { name: "yix eval --no-eval-cache", command: yixCommand("eval", "--no-eval-cache", "-E", "1 + 1"), environment, prints: /^2\n$/ },
+    { name: "yix eval, nothing changed", command: yixCommand("eval", "-E", "1 + 1"), environment, prints: /^2\n$/ },
     ...others.map((nix) => ({
       name: `${nix.name} nix-instantiate --eval`,
       command: [nix.program("nix-instantiate"), "--eval", "-E", "1 + 1"],
