@@ -1,11 +1,9 @@
 /**
  * Results of past evaluations, in a folder of the user's: where everything that one depended on is still the same, nothing is evaluated.
  *
- * One file for each thing that was asked (`EvaluationRecord.ts`), the last result of it. Files appear whole, by renaming, and never change: processes need not know of each
- * other, and the folder may be deleted at any time. When there is too much, those go that were not used for longest. A folder that cannot be read or written is no
- * cache, and nobody is told.
+ * One file for each thing that was asked (`EvaluationRecord.ts`), the last result of it (`KeptFiles.ts`). A folder that cannot be read or written is no cache, and nobody is
+ * told.
  */
-import * as fs from "node:fs"
 import type { StorePath } from "../nix/StorePath.ts"
 import type { Dependencies } from "./Dependencies.ts"
 import { hostHolds, storeHolds, type StoreView } from "./DependencyCheck.ts"
@@ -13,12 +11,10 @@ import type { DependencyRecorder } from "./DependencyRecorder.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
 import { keyOf, nameOf } from "./EvaluationKey.ts"
 import { type EvaluationRecord, type Knowledge, packKnowledge, recordPieces, StoredRecord } from "./EvaluationRecord.ts"
+import { type KeptLimits, quietly, tidy, writeWhole } from "./KeptFiles.ts"
 
-export interface EvaluationCacheLimits {
-  /** Bytes of all records. */
-  readonly total: number
-  /** How many there are: looking through the folder takes time for each. */
-  readonly count: number
+/** How many there are is limited, too: looking through the folder takes time for each. */
+export interface EvaluationCacheLimits extends KeptLimits {
   /** Bytes of one. */
   readonly record: number
 }
@@ -28,59 +24,9 @@ const defaultLimits: EvaluationCacheLimits = { total: 256 * 2 ** 20, count: 4096
 /** Bytes above which a record makes the folder be looked through; smaller ones do so now and then. */
 const large = 2 ** 20
 
-/** Milliseconds after which a file that was being written is one that nobody finished. */
-const abandoned = 3_600_000
-
 const suffix = ".result"
 
-const quietly = (act: () => void): void => {
-  try {
-    act()
-  } catch {
-    // No cache, then.
-  }
-}
-
-const fileOf = (folder: string, key: string): string => `${folder}/${nameOf(key)}${suffix}`
-
-const write = (folder: string, key: string, pieces: ReadonlyArray<Uint8Array>): void => {
-  fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const file = fileOf(folder, key)
-  const writing = `${file}.${process.pid}-${Math.random().toString(36).slice(2)}.tmp`
-  const fd = fs.openSync(writing, "wx", 0o600)
-  try {
-    try {
-      for (const piece of pieces) for (let at = 0; at < piece.length;) at += fs.writeSync(fd, piece, at)
-    } finally {
-      fs.closeSync(fd)
-    }
-    fs.renameSync(writing, file)
-  } catch (error) {
-    quietly(() => fs.unlinkSync(writing))
-    throw error
-  }
-}
-
-/** Deletes what nobody finished, and records until the rest is within the limit. */
-const tidy = (folder: string, limits: EvaluationCacheLimits): void => {
-  const now = Date.now()
-  const records: Array<{ readonly file: string; readonly size: number; readonly used: number }> = []
-  for (const name of fs.readdirSync(folder)) {
-    const file = `${folder}/${name}`
-    const stat = fs.statSync(file, { throwIfNoEntry: false })
-    if (stat === undefined) continue
-    if (name.endsWith(suffix)) records.push({ file, size: stat.size, used: stat.mtimeMs })
-    else if (name.endsWith(".tmp") && now - stat.mtimeMs > abandoned) quietly(() => fs.unlinkSync(file))
-  }
-  let total = records.reduce((sum, { size }) => sum + size, 0)
-  let count = records.length
-  for (const { file, size } of records.toSorted((a, b) => a.used - b.used)) {
-    if (total <= limits.total && count <= limits.count) break
-    quietly(() => fs.unlinkSync(file))
-    total -= size
-    count--
-  }
-}
+const fileName = (key: string): string => `${nameOf(key)}${suffix}`
 
 /** What an evaluation gave. */
 export interface Outcome {
@@ -110,8 +56,8 @@ export const keep = (
     const pieces = recordPieces({ key, result, lines, dependencies }, packKnowledge(knowledge))
     const size = pieces.reduce((sum, { length }) => sum + length, 0)
     if (size > limits.record) return
-    write(folder, key, pieces)
-    if (size > large || Math.random() < 1 / 16) tidy(folder, limits)
+    writeWhole(folder, fileName(key), pieces)
+    if (size > large || Math.random() < 1 / 16) tidy(folder, suffix, limits)
   })
 }
 
@@ -153,7 +99,9 @@ export class Found {
       this.#stored.touch()
       if (this.#dependencies === this.record.dependencies) return
       const rest = this.#stored.rest()
-      if (rest !== undefined) write(this.#folder, this.record.key, recordPieces({ ...this.record, dependencies: this.#dependencies }, rest))
+      if (rest === undefined) return
+      const pieces = recordPieces({ ...this.record, dependencies: this.#dependencies }, rest)
+      writeWhole(this.#folder, fileName(this.record.key), pieces)
     })
   }
 
@@ -191,7 +139,7 @@ export const find = async (job: EvaluationJob): Promise<Found | undefined> => {
   let stored: StoredRecord | undefined
   try {
     const key = keyOf(job)
-    stored = StoredRecord.open(fileOf(folder, key), key)
+    stored = StoredRecord.open(`${folder}/${fileName(key)}`, key)
     const dependencies = stored === undefined ? undefined : await hostHolds(stored.record.dependencies)
     if (dependencies !== undefined) return new Found(stored!, folder, dependencies)
   } catch {

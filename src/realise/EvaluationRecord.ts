@@ -18,6 +18,7 @@ import type { StorePath } from "../nix/StorePath.ts"
 import type { EvaluationResult } from "./Evaluation.ts"
 import { type Dependencies, digestLength, stateLength } from "./Dependencies.ts"
 import { Fingerprint } from "./Fingerprint.ts"
+import { isOurs, noteUse } from "./KeptFiles.ts"
 
 const magic = 0x45786979
 const version = 1
@@ -93,9 +94,6 @@ export const recordPieces = ({ key, result, lines, dependencies }: EvaluationRec
   return [head, rest]
 }
 
-/** Results decide what is built and run: only our own files are believed. */
-const ours = (stat: fs.Stats): boolean => stat.isFile() && stat.uid === process.geteuid?.() && (stat.mode & 0o022) === 0
-
 const readFully = (fd: number, bytes: Uint8Array, from: number): boolean => {
   let at = 0
   while (at < bytes.length) {
@@ -129,7 +127,8 @@ export class StoredRecord {
     try {
       fd = fs.openSync(file, "r")
       const stat = fs.fstatSync(fd)
-      const head = ours(stat) && stat.size <= readLimit ? readHead(fd, stat.size) : undefined
+      // Results decide what is built and run.
+      const head = isOurs(stat) && stat.size <= readLimit ? readHead(fd, stat.size) : undefined
       const record = head === undefined ? undefined : parseHead(head)
       if (record?.key === key) return new StoredRecord(record, stat.mtimeMs, fd, head!)
     } catch {
@@ -164,22 +163,13 @@ export class StoredRecord {
 
   /** Says that the record is of use, so that others go first. */
   touch(): void {
-    const now = Date.now()
-    if (now - this.used < touchAfter) return
-    try {
-      fs.futimesSync(this.#fd, now / 1000, now / 1000)
-    } catch {
-      // Not on this file system.
-    }
+    noteUse(this.#fd, this.used)
   }
 
   close(): void {
     fs.closeSync(this.#fd)
   }
 }
-
-/** Milliseconds that a note of use stays good enough. */
-const touchAfter = 3_600_000
 
 const readHead = (fd: number, size: number): Uint32Array | undefined => {
   const start = new Uint32Array(headerCells)

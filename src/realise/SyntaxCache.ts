@@ -3,14 +3,13 @@
  *
  * A tree is found by the SHA-256 of its source, the versions of yix and of the encoding, and what else it depends on, so nothing in it can be out of date. A run that
  * parsed something writes one pack of it (`SyntaxPack.ts`) after its result is told, together with older packs that are not much larger: so there are few
- * of them, and each tree is copied a few times only. Packs appear whole, by renaming, and never change: processes need not know of each other, and
- * the folder may be deleted at any time. When there is too much, packs go that were not used for longest. A folder that cannot be read or
- * written is no cache, and nobody is told.
+ * of them, and each tree is copied a few times only (`KeptFiles.ts`). A folder that cannot be read or written is no cache, and nobody is told.
  */
 import * as fs from "node:fs"
 import type { SyntaxPlace, SyntaxStore } from "../eval/SyntaxStore.ts"
 import { version as encoding } from "../lang/Serialise.ts"
 import type { ByteString } from "../nix/Bytes.ts"
+import { quietly, tidy, writeWhole } from "./KeptFiles.ts"
 import { release } from "./Release.ts"
 import { digestCells, Pack, packPieces, packSize } from "./SyntaxPack.ts"
 import type { PackEntry, PackKey } from "./SyntaxPack.ts"
@@ -26,9 +25,6 @@ const defaultLimits: SyntaxCacheLimits = { total: 256 * 2 ** 20, pack: 16 * 2 **
 
 /** Sources below this many bytes are parsed faster than found. */
 const leastSource = 64
-
-/** Milliseconds after which a file that was being written is one that nobody finished. */
-const abandoned = 3_600_000
 
 const suffix = ".pack"
 
@@ -48,14 +44,6 @@ const keyOf = (source: ByteString, variant: string): PackKey => {
 }
 
 const hex = (key: PackKey): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("hex")
-
-const quietly = (act: () => void): void => {
-  try {
-    act()
-  } catch {
-    // What cannot be deleted here, another run deletes.
-  }
-}
 
 export class SyntaxCache implements SyntaxStore {
   readonly #directory: string
@@ -99,7 +87,6 @@ export class SyntaxCache implements SyntaxStore {
         const name = hex(key)
         if (!entries.has(name)) entries.set(name, { key, bytes: encode() })
       }
-      fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
       this.#write(entries)
     })
   }
@@ -133,12 +120,15 @@ export class SyntaxCache implements SyntaxStore {
         merged.push(pack)
       }
       for (const pack of merged) for (const entry of pack.entries()) entries.set(hex(entry.key), entry)
-      for (const part of this.#parts(entries.values())) this.#writePack(part)
+      for (const part of this.#parts(entries.values())) {
+        const name = `${Date.now().toString(36)}-${crypto.randomUUID()}${suffix}`
+        writeWhole(this.#directory, name, packPieces(part))
+      }
       for (const pack of merged) quietly(() => fs.unlinkSync(`${this.#directory}/${pack.name}`))
     } finally {
       for (const pack of packs) pack.close()
     }
-    this.#tidy()
+    tidy(this.#directory, suffix, { total: this.#limits.total })
   }
 
   /** The entries, cut where a pack is full. */
@@ -154,41 +144,5 @@ export class SyntaxCache implements SyntaxStore {
       size = 0
     }
     if (part.length > 0) yield part
-  }
-
-  #writePack(entries: ReadonlyArray<PackEntry>): void {
-    const base = `${this.#directory}/${Date.now().toString(36)}-${crypto.randomUUID()}`
-    const writing = `${base}.tmp`
-    const fd = fs.openSync(writing, "wx", 0o600)
-    try {
-      try {
-        for (const piece of packPieces(entries)) for (let at = 0; at < piece.length;) at += fs.writeSync(fd, piece, at)
-      } finally {
-        fs.closeSync(fd)
-      }
-      fs.renameSync(writing, `${base}${suffix}`)
-    } catch (error) {
-      quietly(() => fs.unlinkSync(writing))
-      throw error
-    }
-  }
-
-  /** Deletes what nobody finished, and packs until the rest is within the limit. */
-  #tidy(): void {
-    const now = Date.now()
-    const packs: Array<{ readonly file: string; readonly size: number; readonly used: number }> = []
-    for (const name of fs.readdirSync(this.#directory)) {
-      const file = `${this.#directory}/${name}`
-      const stat = fs.statSync(file, { throwIfNoEntry: false })
-      if (stat === undefined) continue
-      if (name.endsWith(suffix)) packs.push({ file, size: stat.size, used: stat.mtimeMs })
-      else if (name.endsWith(".tmp") && now - stat.mtimeMs > abandoned) quietly(() => fs.unlinkSync(file))
-    }
-    let total = packs.reduce((sum, { size }) => sum + size, 0)
-    for (const { file, size } of packs.toSorted((a, b) => a.used - b.used)) {
-      if (total <= this.#limits.total) break
-      quietly(() => fs.unlinkSync(file))
-      total -= size
-    }
   }
 }

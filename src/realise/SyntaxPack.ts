@@ -10,6 +10,7 @@
  * Checksums are the first 64 bits of SHA-256. Whatever a file holds, a wrong tree never comes out of it: at worst none.
  */
 import * as fs from "node:fs"
+import { isOurs, noteUse } from "./KeptFiles.ts"
 
 const magic = 0x50786979
 const version = 1
@@ -91,7 +92,8 @@ export class Pack {
     try {
       fd = fs.openSync(`${directory}/${name}`, "r")
       const stat = fs.fstatSync(fd)
-      const head = ours(stat) ? readHead(fd, stat.size) : undefined
+      // Trees decide what programs mean.
+      const head = isOurs(stat) ? readHead(fd, stat.size) : undefined
       if (head !== undefined) return new Pack(name, stat, fd, head)
     } catch {
       // Gone, or not to be read: as none.
@@ -153,25 +155,13 @@ export class Pack {
   #touch(): void {
     if (this.#touched) return
     this.#touched = true
-    const now = Date.now()
-    if (now - this.used < touchAfter) return
-    try {
-      fs.futimesSync(this.#fd, now / 1000, now / 1000)
-    } catch {
-      // Not on this file system.
-    }
+    noteUse(this.#fd, this.used)
   }
 
   close(): void {
     fs.closeSync(this.#fd)
   }
 }
-
-/** Milliseconds that a note of use stays good enough. */
-const touchAfter = 3_600_000
-
-/** Trees decide what programs mean: only our own files are believed. */
-const ours = (stat: fs.Stats): boolean => stat.isFile() && stat.uid === process.geteuid?.() && (stat.mode & 0o022) === 0
 
 const readHead = (fd: number, size: number): Uint32Array | undefined => {
   const start = new Uint32Array(headerCells)
