@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs"
 import manifest from "../../package.json" with { type: "json" }
-import { startAhead, startEarly } from "../realise/EvaluatorThread.ts"
+import { ownProcess, startAhead, startEarly } from "../realise/EvaluatorThread.ts"
 import { takeKept } from "./quick/Kept.ts"
 import { wait } from "./quick/Waiting.ts"
 import { begun } from "./quick/Words.ts"
@@ -28,6 +28,7 @@ const loadRest = async () => {
 }
 
 const start = async (): Promise<void> => {
+  ownProcess()
   const evaluation = begun(words)
   if (evaluation === undefined) {
     if (evaluates()) startEarly()

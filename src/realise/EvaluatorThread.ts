@@ -20,6 +20,14 @@ const savingPatience = 3000
 
 type Task = Extract<ToEvaluator, { readonly _tag: "Run" | "Session" }>
 
+/** Whether the process is yix itself, and not another program that evaluates. */
+let ours = false
+
+/** Says that the process is there to run yix: threads that start from now on may change settings of the engine that all its threads share (`OptimisingCompiler.ts`). */
+export const ownProcess = (): void => {
+  ours = true
+}
+
 /** Who is told what a thread says. */
 export interface Listener {
   readonly received: (message: FromEvaluator) => void
@@ -49,7 +57,7 @@ export class Thread {
     this.flags = new Int32Array(new SharedArrayBuffer(16))
     this.port = channel.port1
     this.worker = new Worker(new URL(source, import.meta.url), {
-      workerData: { port: channel.port2, flags: this.flags, compileCache: cache === undefined ? undefined : dirname(cache) },
+      workerData: { port: channel.port2, flags: this.flags, ours, compileCache: cache === undefined ? undefined : dirname(cache) },
       transferList: [channel.port2],
       resourceLimits: limits,
       // Else Node joins them to its own streams, and loads all of its terminals and sockets.

@@ -19,7 +19,7 @@ import { WorkerHost } from "./WorkerHost.ts"
 
 installNode()
 
-const { port, flags } = workerData as { readonly port: MessagePort; readonly flags: Int32Array }
+const { port, flags, ours } = workerData as { readonly port: MessagePort; readonly flags: Int32Array; readonly ours: boolean }
 
 const post = (reply: FromEvaluator): void => port.postMessage(reply)
 
@@ -38,7 +38,13 @@ let keepResult: (() => void) | undefined
 const run = (message: ToEvaluator & { readonly _tag: "Run" }) => {
   const { job, timed } = message
   const recorder = job.evaluationCache === undefined ? undefined : new DependencyRecorder()
-  const host = new WorkerHost(port, flags, job, { hash: job.readOnly ? hashPath : undefined, timed, syntax: openSyntax(job), recorder })
+  const host = new WorkerHost(port, flags, job, {
+    hash: job.readOnly ? hashPath : undefined,
+    timed,
+    syntax: openSyntax(job),
+    recorder,
+    ours
+  })
   const { step } = prepare(job, host)
   return {
     host,
@@ -57,7 +63,12 @@ const ask = async (message: ToEvaluator & { readonly _tag: "Session" }) => {
   if (session === undefined) {
     const { openSession } = await import("./SessionRun.ts")
     const { settings, timed } = message
-    const host = new WorkerHost(port, flags, { ...settings, readOnly: false }, { hash: undefined, timed, syntax: openSyntax(settings) })
+    const host = new WorkerHost(
+      port,
+      flags,
+      { ...settings, readOnly: false },
+      { hash: undefined, timed, syntax: openSyntax(settings), ours }
+    )
     session = { host, run: openSession(settings, host) }
   }
   return { host: session.host, step: session.run.ask(message.request, message.view).step }
@@ -71,7 +82,7 @@ const askAttribute = async (message: ToEvaluator & { readonly _tag: "Attribute" 
     const { openAttributes } = await import("./jobs/AttributeRun.ts")
     const { settings, timed } = message
     const hash = settings.readOnly ? hashPath : undefined
-    const host = new WorkerHost(port, flags, settings, { hash, timed, syntax: openSyntax(settings) })
+    const host = new WorkerHost(port, flags, settings, { hash, timed, syntax: openSyntax(settings), ours })
     attributes = { host, run: openAttributes(settings, host) }
   }
   return { host: attributes.host, step: attributes.run.ask(message.request).step }
@@ -106,7 +117,7 @@ const evaluate = async (message: Task): Promise<void> => {
     try {
       result = step()
     } finally {
-      host.compiler.release()
+      host.compiler?.release()
     }
     host.tellFiles()
     if (syntax?.unsaved === true || keepResult !== undefined) Atomics.store(flags, Flag.Saving, 1)

@@ -3,8 +3,8 @@
  * evaluator's functions is no faster there than what Maglev makes of them, but takes a quarter of the processor's time: `hello`, firefox and all of python3Packages are done
  * sooner without it. Small programs that loop are done later. So it rests while an evaluation goes on that has read many files.
  *
- * The setting is the process's, not the thread's, and code that Node keeps from run to run is believed only under the setting that it was kept under. So the compiler rests
- * only while the main thread loads nothing, and the setting is what it was before as soon as it may.
+ * The setting is the process's, not the thread's: another program that evaluates keeps its own. And code that Node keeps from run to run is believed only under the
+ * setting that it was kept under. So the compiler rests only while the main thread loads nothing, and the setting is what it was before as soon as it may.
  */
 
 /** Files from which on an evaluation is one of packages. */

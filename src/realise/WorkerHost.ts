@@ -17,7 +17,7 @@ export class WorkerHost extends EvaluationHost {
   readonly #port: MessagePort
   readonly #flags: Int32Array
   readonly syntax: SyntaxStore | undefined
-  override readonly compiler: OptimisingCompiler
+  override readonly compiler: OptimisingCompiler | undefined
 
   constructor(
     port: MessagePort,
@@ -28,13 +28,15 @@ export class WorkerHost extends EvaluationHost {
       readonly timed: boolean
       readonly syntax: SyntaxStore | undefined
       readonly recorder?: DependencyRecorder | undefined
+      /** The process is yix itself. */
+      readonly ours: boolean
     }
   ) {
     super(job, options.hash, options.timed, options.recorder)
     this.#port = port
     this.#flags = flags
     this.syntax = options.syntax
-    this.compiler = new OptimisingCompiler(() => Atomics.load(flags, Flag.Alone) === 1)
+    this.compiler = options.ours ? new OptimisingCompiler(() => Atomics.load(flags, Flag.Alone) === 1) : undefined
   }
 
   protected override post(message: FromEvaluator): void {

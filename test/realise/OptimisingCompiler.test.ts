@@ -1,5 +1,7 @@
+import { MessageChannel } from "node:worker_threads"
 import { assert, describe, it } from "@effect/vitest"
 import { OptimisingCompiler } from "../../src/realise/OptimisingCompiler.ts"
+import { WorkerHost } from "../../src/realise/WorkerHost.ts"
 
 const resting = ["--force-emit-interrupt-budget-checks", "--no-opt"]
 const resumed = ["--no-force-emit-interrupt-budget-checks", "--opt"]
@@ -18,6 +20,16 @@ const record = () => {
 }
 
 describe("the optimising compiler", () => {
+  it("is let alone in programs that are not yix", () => {
+    const settings = { pure: false, restrict: false, allowedUris: [], searchPath: [], readOnly: true }
+    const { port1, port2 } = new MessageChannel()
+    const hostIn = (ours: boolean) =>
+      new WorkerHost(port1, new Int32Array(4), settings, { hash: undefined, timed: false, syntax: undefined, ours })
+    assert.isUndefined(hostIn(false).compiler)
+    assert.instanceOf(hostIn(true).compiler, OptimisingCompiler)
+    port2.close()
+  })
+
   it("works on for an evaluation that reads few files", () => {
     const { flags, compiler, read } = record()
     read(15)

@@ -3,7 +3,7 @@
  * builds and fetches are the parent's. It ends when the parent does, however that ends, or when its thread does, which then was out of memory or came upon a defect.
  */
 import * as fs from "node:fs"
-import { startThread } from "../EvaluatorThread.ts"
+import { ownProcess, startThread } from "../EvaluatorThread.ts"
 import type { FromProcess, ToProcess } from "./AttributeJob.ts"
 
 // Programs that are evaluated see the environment of the parent, not how this process was started.
@@ -23,6 +23,7 @@ for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {})
 const leave = (): void => void process.kill(process.pid, "SIGKILL")
 process.on("disconnect", leave)
 
+ownProcess()
 const thread = startThread()
 // What it asks is loaded in the parent.
 thread.leaveAlone(true)
