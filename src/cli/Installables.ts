@@ -2,11 +2,10 @@
  * What a command is to work on: derivations that an evaluation gives, or store paths that the user names.
  */
 import * as Effect from "effect/Effect"
-import { type ByteString, fromUnicode } from "../nix/Bytes.ts"
+import { fromUnicode } from "../nix/Bytes.ts"
 import { isDerivationPath, isStorePath, type StorePath, storeDir } from "../nix/StorePath.ts"
 import { Evaluator } from "../realise/Evaluation.ts"
-import { Realiser, type Target } from "../realise/Realiser.ts"
-import { outputNames } from "../nix/Derivation.ts"
+import type { Target } from "../realise/Realiser.ts"
 import { jobOf } from "./EvaluationFlags.ts"
 import type { EvaluationInput } from "./EvaluationInput.ts"
 import { UsageError } from "./Usage.ts"
@@ -46,11 +45,3 @@ export const installablesOf = Effect.fnUntraced(function* (input: EvaluationInpu
     drvPath
   }))
 })
-
-/** The output names that a target means. */
-export const wantedOutputs = (target: Extract<Target, { readonly _tag: "Derivation" }>) =>
-  target.outputs !== undefined
-    ? Effect.succeed(target.outputs)
-    : Effect.flatMap(Realiser, (realiser) =>
-        Effect.map(realiser.derivation(target.drvPath), (drv): ReadonlyArray<ByteString> => outputNames(drv))
-      )
