@@ -59,9 +59,9 @@ export interface SlotSource {
 
 export class AttributeSet implements SlotSource {
   readonly shape: Shape
-  /** By slot; `undefined` where not yet made from `codes`. */
+  /** By slot; `undefined` where not yet made from `codes`, or taken from `env`. */
   readonly values: Array<Value | undefined>
-  /** By slot, for those that are not made yet. */
+  /** By slot, for those that are not made yet; not looked at where `env` is a source. */
   readonly codes: ReadonlyArray<Code> | null
   /** Where the codes run. A source: what is not made here comes from there, from the same slot. */
   readonly env: Env | SlotSource | null
@@ -204,8 +204,8 @@ const grow = (plan: UpdatePlan, left: AttributeSet, right: AttributeSet): Attrib
     }
   }
   const positions = grownPositions(plan, base, other)
-  // What the base takes from elsewhere is taken from there.
-  const source = base.codes === null ? null : Array.isArray(base.env) ? base : base.env
+  // What the base takes from another set is taken from there. Whatever else makes its values makes each once, for the base: the result takes them from it.
+  const source = base.codes === null ? null : base.env instanceof AttributeSet ? base.env : base
   return new AttributeSet(shape, values, positions, source === null ? null : base.codes, source)
 }
 

@@ -15,11 +15,7 @@ export class JoinedTexts {
     this.ends = ends
   }
 
-  get size(): number {
-    return this.ends.length
-  }
-
-  start(index: number): number {
+  private start(index: number): number {
     return index === 0 ? 0 : this.ends[index - 1]!
   }
 

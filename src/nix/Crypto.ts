@@ -47,7 +47,7 @@ const encoder = new TextEncoder()
 const scratch = new Uint8Array(64 * 1024)
 
 /** The digest of a byte string (one character a byte). */
-export const hashText = (algorithm: HashAlgorithm, text: ByteString): Uint8Array => {
+const hashText = (algorithm: HashAlgorithm, text: ByteString): Uint8Array => {
   // Texts that are hashed are mostly short and ASCII: those need no array of their own.
   if (text.length <= scratch.length) {
     const { read, written } = encoder.encodeInto(text, scratch)

@@ -54,6 +54,24 @@ const same = (set: AttributeSet, model: Model): void => {
 }
 
 describe("updates of sets", () => {
+  it("share the values that a builtin makes with the set that they grew from", () => {
+    let made = 0
+    const source = {
+      at: (slot: number) => {
+        made++
+        return new Thunk(new Code(() => slot), [null])
+      }
+    }
+    const shape = sharedShape(ascendingSlots(pool.slice(0, 100)).map((i) => pool[i] as number))
+    const base = new AttributeSet(shape, new Array<undefined>(100).fill(undefined), [], [], source)
+    const one = update(base, fromSymbols([symbol("one more")], [1]))
+    const two = update(one, fromSymbols([symbol("and another")], [2]))
+    const name = pool[50] as SymbolId
+    assert.strictEqual(two.get(name), base.get(name))
+    assert.strictEqual(one.get(name), base.get(name))
+    assert.strictEqual(made, 1)
+  })
+
   it("give what a map gives, of every size, and leave their operands as they were", () => {
     for (let seed = 0; seed < 15; seed++) {
       const next = random(seed)

@@ -40,7 +40,7 @@ export const tarEntries =
         const events = readTar(input, onTime)
         const tree = new ArchiveTree()
         const group = new FileGroup()
-        let open: { file: ArchiveFile; size: number; left: number; pieces: Array<Uint8Array> } | undefined
+        let open: { file: ArchiveFile; left: number; pieces: Array<Uint8Array> } | undefined
 
         const fault = badArchive(source)
 
@@ -91,7 +91,7 @@ export const tarEntries =
               case "File": {
                 const file: ArchiveFile = { _tag: "File", executable: event.executable, blob: undefined }
                 tree.add(event.path, file)
-                open = { file, size: event.size, left: event.size, pieces: [] }
+                open = { file, left: event.size, pieces: [] }
                 if (event.size > smallFileLimit) return { file, path: event.path }
                 if (event.size === 0 && finishSmall()) return "group"
               }

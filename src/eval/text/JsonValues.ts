@@ -113,4 +113,7 @@ const fast = (text: ByteString): Value | undefined => {
  *
  * @throws JsonError, in Nix's words.
  */
-export const jsonValue = (text: ByteString): Value => fast(text) ?? readJson(text, values)
+export const jsonValue = (text: ByteString): Value => {
+  const value = fast(text)
+  return value === undefined ? readJson(text, values) : value
+}
