@@ -127,7 +127,7 @@ export const leaveFound = (): void => {
 export const takeFound = async (job: EvaluationJob): Promise<Found | undefined> => {
   const found = ahead
   leaveFound()
-  if (found?.record.key === keyOf(job)) return found
+  if (found !== undefined && found.record.key === keyOf(job)) return found
   found?.close()
   return find(job)
 }

@@ -32,7 +32,7 @@ const storePrefix = "/nix/store/"
 const failure = (kind: string, message: string): IoAnswer => ({ ok: false, failure: { kind, message, exitCode: undefined } })
 
 /** Makes tagged errors answers. */
-const telling = (run: () => IoAnswer | undefined): IoAnswer | undefined => {
+const telling = <A extends IoAnswer | undefined>(run: () => A): A | IoAnswer => {
   try {
     return run()
   } catch (error) {
@@ -214,7 +214,7 @@ export abstract class EvaluationHost implements IoHost {
 
   /** Far requests that can be answered without going far. */
   #far(request: FarRequest): IoAnswer | undefined {
-    return telling(() => {
+    return telling((): IoAnswer | undefined => {
       switch (request._tag) {
         case "Fetch": {
           if (this.#job.restrict && !mayFetch(this.#job, request.url)) {
@@ -274,9 +274,11 @@ export abstract class EvaluationHost implements IoHost {
 
   /** The path that a source of the host would have. */
   #hashed(request: AddSource): IoAnswer | undefined {
-    if (this.#hashPath === undefined) return undefined
+    const hash = this.#hashPath
+    if (hash === undefined) return undefined
     const sum = this.#recorder?.before(request)
-    const answer = hashedSource(request, this.#hashPath)
+    // What cannot be read is an answer, too, which must not be kept.
+    const answer = telling(() => hashedSource(request, hash))
     this.#recorder?.source(request, sum, answer)
     return answer
   }
@@ -334,7 +336,7 @@ export abstract class EvaluationHost implements IoHost {
         return this.#access.answerInStore({ _tag: "ReadLink", path })
       default: {
         const source = this.#hashing.get(key)
-        return (source === undefined ? undefined : telling(() => this.#hashed(source))) ?? answer
+        return (source === undefined ? undefined : this.#hashed(source)) ?? answer
       }
     }
   }

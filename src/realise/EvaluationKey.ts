@@ -55,18 +55,15 @@ const buildIdentity = (): string => {
   return (build = `${release} ${print.hex}`)
 }
 
-const isRelative = (entry: string): boolean => !/^(?:\/|[a-z]+:)/.test(entry.slice(entry.indexOf("=") + 1))
-
 /** The text of a job; bytes as Latin-1. What stands in it of the process is what `EvaluationRun.machineFor` takes from it. */
 export const keyOf = (job: EvaluationJob): string => {
   const relevant = Object.fromEntries(Object.entries(job).filter(([name]) => !irrelevant.has(name)))
-  const environment = [process.env["HOME"] ?? "", process.env["NIX_ABORT_ON_WARN"] ?? ""]
-  const directory = job.searchPath.some(isRelative) ? process.cwd() : ""
+  const environment = [process.env["HOME"] ?? "/homeless-shelter", process.env["NIX_ABORT_ON_WARN"] ?? ""]
   return JSON.stringify([
     buildIdentity(),
     process.version,
     job.evaluationCache?.world === undefined ? "" : fromUnicode(job.evaluationCache.world),
-    ...[...environment, directory].map(fromUnicode),
+    ...[...environment, process.cwd()].map(fromUnicode),
     canonical(relevant)
   ])
 }

@@ -53,6 +53,27 @@ describe("an evaluation of which nothing has changed", { timeout: 180_000 }, () 
     assert.deepStrictEqual(recordsOf(world), [])
   })
 
+  it("is another one in another directory, where a relative name may mean something else", async () => {
+    using world = new World()
+    const file = world.write("find.nix", `toString (builtins.findFile [ { prefix = "a"; path = "sub"; } ] "a")`)
+    for (const name of ["one", "two"]) {
+      const cwd = path.join(world.directory, name)
+      fs.mkdirSync(path.join(cwd, "sub"), { recursive: true })
+      assert.strictEqual(await world.ok(["eval", "-f", file], { cwd }), JSON.stringify(path.join(cwd, "sub")))
+    }
+  })
+
+  it("keeps nothing that shows a source which could not be read", async () => {
+    using world = new World()
+    const pipe = path.join(path.dirname(world.write("tree/file", "text")), "pipe")
+    execFileSync("mkfifo", [pipe])
+    const words = ["compat", "nix", "eval", "--impure", "--read-only", "--expr", `{ a = "\${${path.dirname(pipe)}}"; }`]
+    assert.include(await world.ok(words), "«error")
+    assert.deepStrictEqual(recordsOf(world), [])
+    fs.rmSync(pipe)
+    assert.match(await world.ok(words), /^\{ a = "\/nix\/store\/\w+-tree"; \}$/)
+  })
+
   it("gives builds and instantiations their derivations, of which an edit is still seen", async () => {
     using world = new World()
     world.write("t", "one")

@@ -33,7 +33,10 @@ export const takeKept = async (begun: Begun): Promise<number | "kept" | "none"> 
   const held = holds(found, begun.job.evaluationCache?.database)
   if (held !== false && (shown === undefined || held === undefined)) return "kept"
   leaveFound()
-  if (held === false || shown === undefined) return "none"
+  if (held === false || shown === undefined) {
+    found.close()
+    return "none"
+  }
   const { result, lines } = found.record
   for (const line of lines) tell(harmless(toUnicode(line), shown.color))
   for (const text of printed(result, begun)) if (!put(toBytes(text))) return closedStatus
