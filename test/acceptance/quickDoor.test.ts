@@ -178,6 +178,8 @@ describe("the quick door of yix eval", { timeout: 120_000 }, () => {
       const told = await sh(`${yix} eval -E 1 > /dev/full; echo $?`)
       assert.strictEqual(told, await sh(`${yix} eval ${wholeWay} -E 1 > /dev/full; echo $?`))
       assert.match(told, /ENOSPC[^]*\n1\n$/)
+      // With a result that was kept, too.
+      assert.strictEqual(await sh(`${yix} eval -E 1; ${yix} eval -E 1 > /dev/full; echo $?`), `1\n${told}`)
     }
     assert.strictEqual(await sh(`${yix} eval -E 'builtins.trace "x" 1' 2>&-`), "1\n")
     assert.strictEqual(

@@ -23,8 +23,8 @@ const printed = (result: EvaluationResult, { job: { mode } }: Begun): ReadonlyAr
       : []
 
 /**
- * What there is: a number, all that was kept is printed, and the process ends with this status; "kept", there is a result for whoever runs the job in this process; "none".
- * Throws where it cannot be printed.
+ * What there is: a number, all that was kept is printed, and the process ends with this status; "kept", there is a result for whoever runs the job in this process; "none",
+ * there is none, or it cannot be printed.
  */
 export const takeKept = async (begun: Begun): Promise<number | "kept" | "none"> => {
   const found = await findAhead(begun.job)
@@ -39,7 +39,13 @@ export const takeKept = async (begun: Begun): Promise<number | "kept" | "none"> 
   }
   const { result, lines } = found.record
   for (const line of lines) tell(harmless(toUnicode(line), shown.color))
-  for (const text of printed(result, begun)) if (!put(toBytes(text))) return closedStatus
+  try {
+    for (const text of printed(result, begun)) if (!put(toBytes(text))) return closedStatus
+  } catch {
+    // A full disk, for example: whoever evaluates tells it.
+    found.close()
+    return "none"
+  }
   found.used()
   return 0
 }
