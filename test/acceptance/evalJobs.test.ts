@@ -223,7 +223,8 @@ describe("yix eval-jobs", { timeout: 120_000 }, () => {
       [["-E", 'throw "no root"'], /no root/],
       [["-E", "[ ]"], /a set of derivations, or a derivation, is needed here/],
       [["-E", "{ }", "-A", "missing"], /attribute 'missing' not found/],
-      [["-E", "{ }", "--select", "x: 1"], /is needed here/]
+      [["-E", "{ }", "--select", "x: 1"], /is needed here/],
+      [["-E", drv("unreadable", "requiredSystemFeatures = 1; __structuredAttrs = true;")], /requiredSystemFeatures/]
     ] as const) {
       const run = await world.yix(["eval-jobs", ...args])
       assert.strictEqual(run.code, 1)

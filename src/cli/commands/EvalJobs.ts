@@ -10,7 +10,7 @@ import * as Flag from "effect/cli/Flag"
 import { parseAttributePath } from "../../eval/Roots.ts"
 import { fromUnicode, toUnicode } from "../../nix/Bytes.ts"
 import type { StorePath } from "../../nix/StorePath.ts"
-import { attributeName, type AttributePath, type AttributeSettings } from "../../realise/jobs/AttributeJob.ts"
+import { attributeName, type AttributePath, type AttributeRequest, type AttributeSettings } from "../../realise/jobs/AttributeJob.ts"
 import { type AttributeResult, evaluateAttributes } from "../../realise/jobs/AttributeJobs.ts"
 import type { OpenWorld } from "../../realise/Questions.ts"
 import { Realiser } from "../../realise/Realiser.ts"
@@ -120,21 +120,18 @@ const runJobs = Effect.fnUntraced(function* (settings: AttributeSettings, input:
     return { builds: built, substitutes: fetched, unknown } satisfies CacheStatus
   })
 
-  const failed = Effect.fnUntraced(function* (path: AttributePath, error: string, fatal: boolean) {
+  const failed = Effect.fnUntraced(function* ({ path, isRoot }: AttributeRequest, error: string, fatal: boolean) {
     count.failed++
+    if (isRoot) count.roots++
+    if (fatal) count.fatal++
     const name = path.length === 0 ? "" : `'${toUnicode(attributeName(path))}': `
     emit({ _tag: "Message", level: "error", text: `error: ${name}${shortly(error)}` })
     yield* print(errorLine(path, settings.errorFormat === "json" ? jsonLine(error, 1) : JSON.stringify(error), fatal))
   })
 
   const take = Effect.fnUntraced(function* (result: AttributeResult) {
-    const { path } = result
-    if (result._tag === "Failed") {
-      if (result.isRoot) count.roots++
-      if (result.fatal) count.fatal++
-      return yield* failed(path, result.rendered, result.fatal)
-    }
-    const { derivation } = result
+    if (result._tag === "Failed") return yield* failed(result, result.rendered, result.fatal)
+    const { path, derivation } = result
     if (input.write) yield* within(Effect.flatMap(Realiser, (realiser) => realiser.writeDerivation(derivation.drvPath)))
     const status = input.cacheStatus ? yield* within(statusOf(derivation.drvPath)) : undefined
     const line = yield* Effect.result(
@@ -143,7 +140,7 @@ const runJobs = Effect.fnUntraced(function* (settings: AttributeSettings, input:
         catch: (error) => (error instanceof Error ? error.message : String(error))
       })
     )
-    if (line._tag === "Failure") return yield* failed(path, `error: ${line.failure}`, false)
+    if (line._tag === "Failure") return yield* failed(result, `error: ${line.failure}`, false)
     count.derivations++
     yield* print(line.success)
   })

@@ -10,25 +10,31 @@ import * as Result from "effect/Result"
 import { type ByteString, toUnicode } from "../../nix/Bytes.ts"
 import { announced, evaluationName, type Reporter } from "../Announce.ts"
 import type { OpenWorld } from "../Questions.ts"
-import { type AttributeDerivation, attributeName, type AttributePath, type AttributeSettings } from "./AttributeJob.ts"
+import {
+  type AttributeDerivation,
+  attributeName,
+  type AttributePath,
+  type AttributeRequest,
+  type AttributeSettings
+} from "./AttributeJob.ts"
 import { AttributeQueue, type Job, type Taker } from "./AttributeQueue.ts"
 import { startWorker, type WorkerProcess } from "./WorkerProcess.ts"
 
 /** Workers that may die of one attribute. */
 const deathsAllowed = 2
 
-export type AttributeResult =
-  | { readonly _tag: "Derivation"; readonly path: AttributePath; readonly derivation: AttributeDerivation }
-  | {
-      readonly _tag: "Failed"
-      readonly path: AttributePath
-      /** Plain words with their label, or the JSON that the settings ask for. */
-      readonly rendered: string
-      /** Its workers died: nobody knows what it is. */
-      readonly fatal: boolean
-      /** It is one of the roots. */
-      readonly isRoot: boolean
-    }
+/** What became of an attribute, with what was asked. */
+export type AttributeResult = AttributeRequest &
+  (
+    | { readonly _tag: "Derivation"; readonly derivation: AttributeDerivation }
+    | {
+        readonly _tag: "Failed"
+        /** Plain words with their label, or the JSON that the settings ask for. */
+        readonly rendered: string
+        /** Its workers died: nobody knows what it is. */
+        readonly fatal: boolean
+      }
+  )
 
 export interface AttributeRunOptions<E, R> {
   readonly settings: AttributeSettings
@@ -49,8 +55,8 @@ const evaluateAll = <E, R>(options: AttributeRunOptions<E, R>, world: OpenWorld,
   let underWay = 0
 
   const one = Effect.fnUntraced(function* (taker: Taker, worker: WorkerProcess, job: Job) {
-    const { path, isRoot } = job.request
-    const failed = (rendered: string, fatal: boolean) => take({ _tag: "Failed", path, rendered, fatal, isRoot })
+    const { path } = job.request
+    const failed = (rendered: string, fatal: boolean) => take({ ...job.request, _tag: "Failed", rendered, fatal })
     underWay++
     // Work of its own, so that it is seen what each worker is at and waits for.
     const name = path.length === 0 ? "the root" : toUnicode(attributeName(path))
@@ -64,7 +70,7 @@ const evaluateAll = <E, R>(options: AttributeRunOptions<E, R>, world: OpenWorld,
       if (error._tag === "AttributeFailed") yield* failed(error.rendered, false)
       else if (job.deaths + 1 < deathsAllowed) return taker.again({ ...job, deaths: job.deaths + 1 })
       else yield* failed(`error: the worker that evaluated this attribute died, and so did the next one: ${error.reason}`, true)
-    } else if (asked.success._tag === "Derivation") yield* take({ _tag: "Derivation", path, derivation: asked.success.derivation })
+    } else if (asked.success._tag === "Derivation") yield* take({ ...job.request, ...asked.success })
     else if (asked.success._tag === "Set") names = asked.success.names
     done++
     taker.done(path, names)
