@@ -223,6 +223,7 @@ describe("yix eval-jobs", { timeout: 120_000 }, () => {
       [["-E", 'throw "no root"'], /no root/],
       [["-E", "[ ]"], /a set of derivations, or a derivation, is needed here/],
       [["-E", "{ }", "-A", "missing"], /attribute 'missing' not found/],
+      [["-E", '{ "a.b".package = { }; }', "-A", '"a.b".pakage'], /attribute '"a.b".pakage' not found\n *Did you mean package\?/],
       [["-E", "{ }", "--select", "x: 1"], /is needed here/],
       [["-E", drv("unreadable", "requiredSystemFeatures = 1; __structuredAttrs = true;")], /requiredSystemFeatures/]
     ] as const) {

@@ -17,9 +17,11 @@ import { jsonString } from "../../eval/text/JsonStrings.ts"
 import { toJson } from "../../eval/ToJson.ts"
 import type { Value } from "../../eval/Value.ts"
 import { ContextString, NixFloat } from "../../eval/Value.ts"
+import { closestNames } from "../../lang/Suggestions.ts"
 import type { ByteString } from "../../nix/Bytes.ts"
 import type { EvaluationHost } from "../EvaluationHost.ts"
 import { argumentsOf, failureOf, instantiated, machineFor, rootValue, type RunResult } from "../EvaluationRun.ts"
+import { attributeName } from "./AttributeJob.ts"
 import type { AttributeDerivation, AttributePath, AttributeReply, AttributeRequest, AttributeSettings, Code } from "./AttributeJob.ts"
 
 export interface AttributeRun {
@@ -66,7 +68,7 @@ export const openAttributes = (settings: AttributeSettings, host: EvaluationHost
   const valueAt = (path: AttributePath): Value => {
     let value = autoCall(root, args)
     for (const [depth, name] of path.entries()) {
-      const shown = path.slice(0, depth + 1).join(".")
+      const shown = attributeName(path.slice(0, depth + 1))
       const index = Array.isArray(value) && /^\d+$/.test(name) ? Number(name) : undefined
       let found: Value | undefined
       if (index !== undefined) found = (value as ReadonlyArray<Value>)[index]
@@ -74,7 +76,11 @@ export const openAttributes = (settings: AttributeSettings, host: EvaluationHost
         const id = existingSymbol(name)
         found = id === undefined ? undefined : value.get(id)
       } else throw new NixError("type", `the value before '${shown}' should be a set but is ${describe(value)}`)
-      if (found === undefined) throw new NixError("missing-attribute", `attribute '${shown}' not found`)
+      if (found === undefined) {
+        const error = new NixError("missing-attribute", `attribute '${shown}' not found`)
+        if (value instanceof AttributeSet) error.suggestions = closestNames(name, value.names())
+        throw error
+      }
       value = autoCall(found, args)
     }
     return value
