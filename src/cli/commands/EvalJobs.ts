@@ -165,7 +165,7 @@ export const evalJobsCommand = Command.make(
     if (memory < 1) return yield* new UsageError({ detail: "--max-memory-size must be at least 1" })
     if (write && readOnly) return yield* new UsageError({ detail: "--write writes to the store, so it does not go with --read-only" })
     const options = yield* realiseOptionsOf(defaultRealiseInput(), false)
-    const { attrPaths: _paths, mode: _mode, ...job } = yield* jobOf(input, { kind: "derivations" }, { readOnly })
+    const { attrPaths: _paths, mode: _mode, evaluationCache: _cache, ...job } = yield* jobOf(input, { kind: "derivations" }, { readOnly })
     const settings: AttributeSettings = {
       ...job,
       // Lines are for programs.

@@ -14,8 +14,8 @@ export interface Code {
   readonly directory: ByteString
 }
 
-/** What holds for all attributes of a run. */
-export interface AttributeSettings extends Omit<EvaluationJob, "attrPaths" | "mode"> {
+/** What holds for all attributes of a run. Their results are not kept. */
+export interface AttributeSettings extends Omit<EvaluationJob, "attrPaths" | "mode" | "evaluationCache"> {
   /** A function that is called with the value of the source; what it gives is the root. */
   readonly select: Code | undefined
   /** A function that is called with each derivation. */
@@ -65,12 +65,16 @@ export type AttributeReply =
   /** Neither. */
   | { readonly _tag: "Nothing" }
 
-/** What a worker process is told: what its thread is, and that it should end when it has kept what the next run may use. */
-export type ToProcess = ToEvaluator | { readonly _tag: "Stop" }
+/** What a worker process is told, its settings before anything else. */
+export type ToProcess =
+  | { readonly _tag: "Settings"; readonly settings: AttributeSettings }
+  | Omit<Extract<ToEvaluator, { readonly _tag: "Attribute" }>, "settings">
+  | Extract<ToEvaluator, { readonly _tag: "Answer" }>
+  /** It should end when it has kept what the next run may use. */
+  | { readonly _tag: "Stop" }
 
 export type FromProcess =
-  | FromEvaluator
-  /** Before the end of each evaluation: bytes of memory that the process has. */
-  | { readonly _tag: "Memory"; readonly resident: number }
+  /** `resident`: bytes of memory that the process has, told at the end of each evaluation. */
+  | (FromEvaluator & { readonly resident?: number })
   /** The process ends, since its thread did. */
   | { readonly _tag: "Ended"; readonly reason: string }

@@ -4,7 +4,7 @@
  */
 import * as fs from "node:fs"
 import { ownProcess, startThread } from "../EvaluatorThread.ts"
-import type { FromProcess, ToProcess } from "./AttributeJob.ts"
+import type { AttributeSettings, FromProcess, ToProcess } from "./AttributeJob.ts"
 
 // Programs that are evaluated see the environment of the parent, not how this process was started.
 delete process.env["NODE_COMPILE_CACHE"]
@@ -34,8 +34,7 @@ const endings: ReadonlySet<string> = new Set<FromProcess["_tag"]>(["Attribute", 
 
 thread.listen({
   received: (message) => {
-    if (endings.has(message._tag)) tell({ _tag: "Memory", resident: process.memoryUsage.rss() })
-    tell(message)
+    tell(endings.has(message._tag) ? { ...message, resident: process.memoryUsage.rss() } : message)
   },
   // After what was said before.
   ended: (reason) => tell({ _tag: "Ended", reason }, leave)
@@ -47,8 +46,18 @@ const stop = async (): Promise<void> => {
   leave()
 }
 
+let settings: AttributeSettings
+
 process.on("message", (message: ToProcess) => {
-  if (message._tag === "Stop") void stop()
-  else if (message._tag === "Answer") thread.answer(message)
-  else thread.begin(message)
+  switch (message._tag) {
+    case "Settings":
+      settings = message.settings
+      return
+    case "Attribute":
+      return thread.begin({ ...message, settings })
+    case "Answer":
+      return thread.answer(message)
+    case "Stop":
+      return void stop()
+  }
 })

@@ -106,15 +106,16 @@ export const startWorker = Effect.fnUntraced(function* (
     })
   })
   child.on("message", (message: FromProcess) => {
-    if (message._tag === "Memory") resident = message.resident
-    else if (message._tag === "Ended") lost(message.reason.startsWith("out of memory") ? outOfMemory : message.reason)
-    else onMessage(message)
+    if (message._tag === "Ended") return lost(message.reason.startsWith("out of memory") ? outOfMemory : message.reason)
+    resident = message.resident ?? resident
+    onMessage(message)
   })
 
   /** One that is gone meanwhile says so itself. */
   const send = (message: ToProcess): void => {
     if (child.connected) child.send(message, () => {})
   }
+  send({ _tag: "Settings", settings: options.settings })
 
   yield* Effect.addFinalizer(() =>
     Effect.promise(async () => {
@@ -151,7 +152,7 @@ export const startWorker = Effect.fnUntraced(function* (
           }
         }
         if (gone !== undefined) return onGone(gone)
-        send({ _tag: "Attribute", settings: options.settings, request, timed })
+        send({ _tag: "Attribute", request, timed })
         return Effect.sync(() => {
           // Who asked does not want to know any more, and there is no way to call it back.
           whole = false
