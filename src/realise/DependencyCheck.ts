@@ -16,6 +16,8 @@ import { answerFromHost } from "./HostFiles.ts"
 
 /** What `lstat` says of paths, asked once each; `undefined` where nothing is there, or it cannot be told. */
 class Looks {
+  /** When they began. */
+  readonly at = Date.now()
   readonly #seen = new Map<ByteString, fs.Stats>()
 
   link(path: ByteString): fs.Stats | undefined {
@@ -89,7 +91,7 @@ class Contents {
     ) {
       return true
     }
-    const settled = isSettled(path, stat)
+    const settled = isSettled(path, { stat, at: this.#looks.at })
     const digest = quietly(() => read(path, stat))
     if (digest === undefined) return false
     const wanted = this.#digests.subarray(i * digestLength, (i + 1) * digestLength)

@@ -3,7 +3,6 @@
  *
  * What must not be asked again (a fetch without a hash, the time) makes the evaluation one that cannot be kept, and so does what changed while it was under way.
  */
-import type * as fs from "node:fs"
 import type { FileType, IoAnswer, NearRequest } from "../eval/IoRequest.ts"
 import type { Fetch } from "../fetch/Fetch.ts"
 import type { ByteString } from "../nix/Bytes.ts"
@@ -12,7 +11,7 @@ import { isInStore, type StorePath } from "../nix/StorePath.ts"
 import { absent, contentDigest, type Dependencies, digestLength, listingDigest, present, stateLength, typeLetter } from "./Dependencies.ts"
 import type { SourceSeen, StoreStamp } from "./Dependencies.ts"
 import { notInStore, type Question, type Stamps } from "./EvaluatorProtocol.ts"
-import { type FileState, isSettled, stateOf, treeState } from "./FileState.ts"
+import { type FileState, isSettled, type Look, stateOf, treeState } from "./FileState.ts"
 import type { AddSource } from "./HashedSource.ts"
 import type { HostWatch } from "./HostFiles.ts"
 
@@ -84,16 +83,19 @@ export class DependencyRecorder implements HostWatch {
     }
   }
 
-  file(path: ByteString, before: fs.Stats, contents: Uint8Array): void {
+  file(path: ByteString, before: Look, contents: Uint8Array): void {
+    if (!this.#keepable) return
+    const { stat } = before
     // A pipe gives its content once.
-    if (!before.isFile()) this.refuse()
+    if (!stat.isFile()) return this.refuse()
     // The file behind the state is the one that was read, or its size would differ.
-    const settled = before.size === contents.length && isSettled(path, before)
-    this.#content(this.#files, path, { digest: contentDigest(contents), state: settled ? stateOf(before) : undefined })
+    const settled = stat.size === contents.length && isSettled(path, before)
+    this.#content(this.#files, path, { digest: contentDigest(contents), state: settled ? stateOf(stat) : undefined })
   }
 
-  directory(path: ByteString, before: fs.Stats, entries: ReadonlyArray<readonly [ByteString, FileType]>): void {
-    const state = isSettled(path, before) ? stateOf(before) : undefined
+  directory(path: ByteString, before: Look, entries: ReadonlyArray<readonly [ByteString, FileType]>): void {
+    if (!this.#keepable) return
+    const state = isSettled(path, before) ? stateOf(before.stat) : undefined
     this.#content(this.#directories, path, { digest: listingDigest(entries), state })
   }
 
@@ -122,6 +124,7 @@ export class DependencyRecorder implements HostWatch {
 
   /** How a source is before it is hashed or copied, for `source`. */
   before(request: AddSource): readonly [number, number] | undefined {
+    if (!this.#keepable) return undefined
     const state = treeState(request.path, request.accepted)
     return state?.settled === true ? state.sum : undefined
   }

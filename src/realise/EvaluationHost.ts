@@ -177,7 +177,8 @@ export abstract class EvaluationHost implements IoHost {
     if (question._tag === "StoreHash") this.#hashing.set(key, question.request)
     const id = this.#nextId++
     this.#pending.set(key, id)
-    const sum = question._tag === "AddSource" ? this.#recorder?.before(question) : undefined
+    // What has a hash is looked for in the store.
+    const sum = question._tag === "AddSource" && question.expected === undefined ? this.#recorder?.before(question) : undefined
     this.#asked.set(id, { key, question, sum })
     this.post({ _tag: "Ask", id, question, file: this.files?.current })
     return undefined

@@ -36,8 +36,14 @@ const isBelieved = (device: number, path: ByteString): boolean => {
 
 export const stateOf = (stat: fs.Stats): FileState => [stat.size, stat.mtimeMs, stat.ctimeMs, stat.ino, stat.dev]
 
-/** Whether the state tells the content from now on. */
-export const isSettled = (path: ByteString, stat: fs.Stats): boolean => Date.now() - stat.ctimeMs > settling && isBelieved(stat.dev, path)
+/** What a path was, as told not before `at`: milliseconds since 1970. */
+export interface Look {
+  readonly stat: fs.Stats
+  readonly at: number
+}
+
+/** Whether the state tells what is read after the look, however long reading it takes. */
+export const isSettled = (path: ByteString, { stat, at }: Look): boolean => at - stat.ctimeMs > settling && isBelieved(stat.dev, path)
 
 /** A tree's state in short. */
 export interface TreeState {
@@ -52,6 +58,7 @@ export interface TreeState {
 export const treeState = (root: ByteString, accepted: ReadonlyArray<ByteString> | undefined): TreeState | undefined => {
   const wanted = accepted === undefined ? undefined : new Set(accepted)
   const print = new Fingerprint()
+  const at = Date.now()
   let settled = true
   const visit = (host: ByteString, relative: ByteString): void => {
     const stat = fs.lstatSync(hostPath(host))
@@ -66,7 +73,7 @@ export const treeState = (root: ByteString, accepted: ReadonlyArray<ByteString> 
     }
     for (const number of stateOf(stat)) print.number(number)
     print.number(stat.mode)
-    settled &&= isSettled(host, stat)
+    settled &&= isSettled(host, { stat, at })
   }
   try {
     visit(root.length > 1 ? root.replace(/\/+$/, "") : root, "")

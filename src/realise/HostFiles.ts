@@ -4,11 +4,12 @@
 import * as fs from "node:fs"
 import type { FileType, IoAnswer, NearRequest } from "../eval/IoRequest.ts"
 import type { ByteString } from "../nix/Bytes.ts"
+import type { Look } from "./FileState.ts"
 
 /** Hears of what is read, with how it was just before. */
 export interface HostWatch {
-  file(path: ByteString, before: fs.Stats, contents: Uint8Array): void
-  directory(path: ByteString, before: fs.Stats, entries: ReadonlyArray<readonly [ByteString, FileType]>): void
+  file(path: ByteString, before: Look, contents: Uint8Array): void
+  directory(path: ByteString, before: Look, entries: ReadonlyArray<readonly [ByteString, FileType]>): void
   /** Any other request, and those two where they failed. */
   other(request: NearRequest, answer: IoAnswer): void
 }
@@ -42,10 +43,13 @@ const describe = (error: NodeJS.ErrnoException, doing: string, path: ByteString)
   }
 }
 
+/** How something is before it is read. */
+const lookAt = (path: ByteString): Look => ({ at: Date.now(), stat: fs.statSync(hostName(path)) })
+
 const readFile = (path: ByteString, watch: HostWatch | undefined): IoAnswer => {
   try {
-    const before = fs.statSync(hostName(path))
-    const { size } = before
+    const before = lookAt(path)
+    const { size } = before.stat
     if (size > fileLimit) return refuse("too-large", `file '${path}' has ${size} bytes; at most ${fileLimit} can be read as a string`)
     const contents = fs.readFileSync(hostName(path))
     watch?.file(path, before, contents)
@@ -57,7 +61,7 @@ const readFile = (path: ByteString, watch: HostWatch | undefined): IoAnswer => {
 
 const readDirectory = (path: ByteString, watch: HostWatch | undefined): IoAnswer => {
   try {
-    const before = watch === undefined ? undefined : fs.statSync(hostName(path))
+    const before = watch === undefined ? undefined : lookAt(path)
     const found = fs.readdirSync(hostName(path), { withFileTypes: true, encoding: "latin1" as BufferEncoding })
     const entries = found.map((entry) => [entry.name, typeOf(entry)] as const)
     if (before !== undefined) watch?.directory(path, before, entries)

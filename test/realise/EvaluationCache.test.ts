@@ -17,6 +17,7 @@ import { find, keep } from "../../src/realise/EvaluationCache.ts"
 import { keyOf, nameOf } from "../../src/realise/EvaluationKey.ts"
 import * as EvaluatorHost from "../../src/realise/EvaluatorHost.ts"
 import * as EvaluatorInThread from "../../src/realise/EvaluatorInThread.ts"
+import type { Look } from "../../src/realise/FileState.ts"
 import { expression, file as fileSource, job as makeJob } from "../../src/realise/Jobs.ts"
 import { Realiser } from "../../src/realise/Realiser.ts"
 import type { Event } from "../../src/wire/Events.ts"
@@ -95,6 +96,9 @@ const settled = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> 
     () => body,
     (clock) => Effect.sync(() => clock.mockRestore())
   )
+
+/** A path as it is now. */
+const look = (path: string): Look => ({ stat: fs.statSync(path), at: Date.now() })
 
 const pause = (): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 15)
 
@@ -357,9 +361,9 @@ describe("noting dependencies", () => {
   it.effect("keeps a file that was replaced between the look and the reading by what was read", () =>
     Effect.gen(function* () {
       const place = new Place({ t: "old" })
-      const before = fs.statSync(place.at("t"))
       yield* settled(
         Effect.gen(function* () {
+          const before = look(place.at("t"))
           pause()
           place.write("t", "new")
           const recorder = new DependencyRecorder()
@@ -376,18 +380,54 @@ describe("noting dependencies", () => {
   it("refuses what changed while the evaluation was under way", () => {
     const place = new Place({ t: "old" })
     const recorder = new DependencyRecorder()
-    const stat = fs.statSync(place.at("t"))
-    recorder.file(place.at("t"), stat, Buffer.from("old"))
+    const before = look(place.at("t"))
+    recorder.file(place.at("t"), before, Buffer.from("old"))
     assert.isDefined(recorder.dependencies)
-    recorder.file(place.at("t"), stat, Buffer.from("new"))
+    recorder.file(place.at("t"), before, Buffer.from("new"))
     assert.isUndefined(recorder.dependencies)
+  })
+
+  it.effect("looks at nothing any more once it has refused", () =>
+    settled(
+      Effect.sync(() => {
+        const place = new Place({ "d/f": "text" })
+        const recorder = new DependencyRecorder()
+        const source = {
+          _tag: "AddSource",
+          path: place.at("d"),
+          name: "d",
+          recursive: true,
+          accepted: undefined,
+          expected: undefined
+        } as const
+        assert.isDefined(recorder.before(source))
+        recorder.refuse()
+        assert.isUndefined(recorder.before(source))
+        const untouchable = new Proxy({}, { get: () => assert.fail("it was looked at") }) as never
+        recorder.file(place.at("d/f"), untouchable, untouchable)
+        recorder.directory(place.at("d"), untouchable, untouchable)
+        assert.isFalse(recorder.isKeepable)
+      })
+    )
+  )
+
+  it("believes no times of a file that had just changed when it was looked at, however long reading it took", () => {
+    const place = new Place({ t: "text" })
+    const { stat } = look(place.at("t"))
+    const sizeNoted = (after: number): number => {
+      const recorder = new DependencyRecorder()
+      recorder.file(place.at("t"), { stat, at: stat.ctimeMs + after }, Buffer.from("text"))
+      return recorder.dependencies!.states[0]!
+    }
+    assert.isNaN(sizeNoted(1000))
+    assert.strictEqual(sizeNoted(5000), 4)
   })
 
   it.effect("does not wait at a pipe that took the place of a file, and notes what files are like once they are at rest", () =>
     Effect.gen(function* () {
       const place = new Place({ t: "old" })
       const recorder = new DependencyRecorder()
-      recorder.file(place.at("t"), fs.statSync(place.at("t")), Buffer.from("old"))
+      recorder.file(place.at("t"), look(place.at("t")), Buffer.from("old"))
       const dependencies = recorder.dependencies!
       assert.isNaN(dependencies.states[0])
       assert.strictEqual(yield* Effect.promise(() => hostHolds(dependencies)), dependencies)
@@ -402,7 +442,7 @@ describe("noting dependencies", () => {
   it("believes no times of /proc", () => {
     const recorder = new DependencyRecorder()
     const file = "/proc/sys/kernel/ostype"
-    recorder.file(file, fs.statSync(file), fs.readFileSync(file))
+    recorder.file(file, look(file), fs.readFileSync(file))
     assert.isNaN(recorder.dependencies!.states[0])
   })
 })
@@ -413,7 +453,7 @@ describe("the files of kept results", () => {
     const recorder = new DependencyRecorder()
     for (let i = 0; i < files; i++) {
       place.write(`files/${i}`, String(i))
-      recorder.file(place.at(`files/${i}`), fs.statSync(place.at(`files/${i}`)), Buffer.from(String(i)))
+      recorder.file(place.at(`files/${i}`), look(place.at(`files/${i}`)), Buffer.from(String(i)))
     }
     recorder.other({ _tag: "PathType", path: place.at("none"), follow: true }, { ok: true, value: undefined })
     recorder.lines.push("trace: a line with bytes \xff\xfe")
