@@ -8,7 +8,7 @@ import { makeGlobals } from "../src/eval/Builtins.ts"
 import { nameOf } from "../src/eval/Symbols.ts"
 import { parse } from "../src/lang/Parser.ts"
 import { checkScopes } from "../src/lang/Scope.ts"
-import { Kind } from "../src/lang/Syntax.ts"
+import * as Kind from "../src/lang/Kind.ts"
 
 export interface Expression {
   readonly name: string

@@ -7,7 +7,7 @@
  */
 import { floatValue, intValue, printNode } from "../lang/Printer.ts"
 import { closestNames } from "../lang/Suggestions.ts"
-import { Kind } from "../lang/Syntax.ts"
+import * as Kind from "../lang/Kind.ts"
 import { negate } from "./Arithmetic.ts"
 import { assertionDifference } from "./AssertEqual.ts"
 import type { Position } from "./AttributeSet.ts"

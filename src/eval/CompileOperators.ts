@@ -1,7 +1,7 @@
 /**
  * Operators on two operands: how they evaluate them, and what they refuse, told as Nix tells it.
  */
-import { Kind } from "../lang/Syntax.ts"
+import * as Kind from "../lang/Kind.ts"
 import { addNumbers, divide, multiply, subtract } from "./Arithmetic.ts"
 import { AttributeSet, update, updateWith } from "./AttributeSet.ts"
 import type { Code, Env } from "./Code.ts"

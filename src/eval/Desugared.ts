@@ -2,7 +2,7 @@
  * Operators that Nix turns into calls of global functions: `a - b` is `__sub a b`, `a < b` is `__lessThan a b`, `-a` is `__sub 0 a`, `<x>` is
  * `__findFile __nixPath "x"`. A program that binds one of those names lexically changes the operator (a `with` does not). This is the code for that case.
  */
-import { Kind } from "../lang/Syntax.ts"
+import * as Kind from "../lang/Kind.ts"
 import { callAll } from "./Call.ts"
 import type { Code, Run } from "./Code.ts"
 import { mismatch } from "./Describe.ts"

@@ -2,11 +2,12 @@
  * Names, bindings of sets and `let`, and the named arguments of functions. Pure.
  */
 import type { ByteString } from "../nix/Bytes.ts"
-import { Bindings, How, newSet } from "./Bindings.ts"
+import { Bindings, newSet } from "./Bindings.ts"
+import * as How from "./How.ts"
 import { LiteralParser } from "./LiteralParser.ts"
-import { Kind } from "./Syntax.ts"
+import * as Kind from "./Kind.ts"
 import type { Origin } from "./Syntax.ts"
-import { Token } from "./Token.ts"
+import * as Token from "./Token.ts"
 
 /** What may start a name. */
 export const nameTokens = [Token.Identifier, Token.OrWord, Token.Interpolate, Token.Quote]

@@ -9,22 +9,10 @@
 import type { Lexer } from "./Lexer.ts"
 import type { NodeBuffer } from "./NodeBuffer.ts"
 import { printName } from "./Names.ts"
-import { Kind } from "./Syntax.ts"
+import * as How from "./How.ts"
+import * as Kind from "./Kind.ts"
 
-/** What a record on the stack says: (name, start, how, value). The first three are also the `how` of AttributeSet nodes. */
-export const How = {
-  Plain: 0,
-  Inherit: 1,
-  InheritFrom: 2,
-  /** `${e} = value`: the name is an expression node. */
-  Dynamic: 3,
-  /** `a.b.c = value`: the name is an index into `paths`. */
-  Path: 4,
-  /** The source of an `inherit (source)`: only the value counts. `InheritFrom` records after it (with no value) belong to it. */
-  Source: 5
-} as const
-
-/** Cells of a record. */
+/** Cells of a record on the stack: name, start, how, value. */
 export const recordCells = 4
 
 let stamps = new Int32Array(4096)

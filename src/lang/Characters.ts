@@ -1,7 +1,7 @@
 /**
  * What single bytes can be part of, as tables. Pure.
  */
-import { Token } from "./Token.ts"
+import * as Token from "./Token.ts"
 
 /** Flags of `classes`: where a byte may stand. */
 export const nameStart = 1

@@ -1,7 +1,7 @@
 /**
  * Telling keywords from names, without making strings. Pure.
  */
-import { Token } from "./Token.ts"
+import * as Token from "./Token.ts"
 
 /** Bytes of the longest keyword. */
 export const longestKeyword = 7

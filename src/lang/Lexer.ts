@@ -11,21 +11,10 @@ import { classes, digit, nameRest, nameStart, pathByte, schemeByte, single, uriB
 import { keyword, longestKeyword } from "./Keywords.ts"
 import { ParseError } from "./ParseError.ts"
 import type { ParseReason } from "./ParseError.ts"
+import * as Part from "./Part.ts"
 import type { Origin } from "./Syntax.ts"
 import { hashMultiplier, SymbolTable } from "./SymbolTable.ts"
-import { Token } from "./Token.ts"
-
-/** How a piece of text inside a string ended. */
-export const Part = {
-  /** At the closing quote, or after the last byte of a path. */
-  Close: 0,
-  /** At `${`. */
-  Interpolation: 1,
-  /** At the end of the source. */
-  End: 2,
-  /** More text of the same string follows as a piece of its own (escapes in indented strings, `a//b` in paths). */
-  Text: 3
-} as const
+import * as Token from "./Token.ts"
 
 /** Zero bytes that follow the source in the scratch array. */
 const padding = 8

@@ -7,11 +7,12 @@ import type { ByteString } from "../nix/Bytes.ts"
 import { stripIndentation } from "./IndentedString.ts"
 import type { IndentedPiece } from "./IndentedString.ts"
 import type { Literal } from "./Lints.ts"
-import { Lexer, Part } from "./Lexer.ts"
+import { Lexer } from "./Lexer.ts"
+import * as Part from "./Part.ts"
 import { NodeBuffer } from "./NodeBuffer.ts"
-import { Kind } from "./Syntax.ts"
+import * as Kind from "./Kind.ts"
 import type { Origin } from "./Syntax.ts"
-import { Token } from "./Token.ts"
+import * as Token from "./Token.ts"
 
 const smallestNormalDouble = 2 ** -1022
 

@@ -7,12 +7,13 @@
  */
 import type { ByteString } from "../nix/Bytes.ts"
 import { BindingParser, nameTokens, none } from "./BindingParser.ts"
-import { How, recordCells } from "./Bindings.ts"
+import { recordCells } from "./Bindings.ts"
+import * as How from "./How.ts"
 import { ParseError } from "./ParseError.ts"
 import type { Literal } from "./Lints.ts"
-import { Kind } from "./Syntax.ts"
+import * as Kind from "./Kind.ts"
 import type { Origin, Syntax } from "./Syntax.ts"
-import { Token } from "./Token.ts"
+import * as Token from "./Token.ts"
 
 /** Choices that change what parses. */
 export interface ParseOptions {

@@ -7,8 +7,8 @@
 import type { ByteString } from "../nix/Bytes.ts"
 import { formatFloat } from "./Floats.ts"
 import { printName, printString } from "./Names.ts"
-import { How } from "./Bindings.ts"
-import { Kind } from "./Syntax.ts"
+import * as How from "./How.ts"
+import * as Kind from "./Kind.ts"
 import type { Syntax } from "./Syntax.ts"
 
 /** What printing depends on besides the tree. */

@@ -11,10 +11,10 @@
  * `__curPos` is a keyword wherever it stands as an expression, except after `inherit`, where it is an (undefined) variable. Pure.
  */
 import type { ByteString } from "../nix/Bytes.ts"
-import { How } from "./Bindings.ts"
+import * as How from "./How.ts"
 import { ParseError } from "./ParseError.ts"
 import { closestNames } from "./Suggestions.ts"
-import { Kind } from "./Syntax.ts"
+import * as Kind from "./Kind.ts"
 import type { Syntax } from "./Syntax.ts"
 
 /** The mark between the set and the body of a `with`. */

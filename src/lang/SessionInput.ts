@@ -6,7 +6,7 @@ import { ParseError } from "./ParseError.ts"
 import { parse, parseBindings } from "./Parser.ts"
 import type { ParseOptions } from "./Parser.ts"
 import type { Span, Syntax } from "./Syntax.ts"
-import { Token } from "./Token.ts"
+import * as Token from "./Token.ts"
 
 export interface SessionInput {
   /** "bindings": the root of the syntax is a set that is not recursive. */

@@ -2,73 +2,70 @@
  * The tokens of Nix and how error messages call them.
  *
  * The numbers follow the order in which Nix's own messages list alternatives ("expecting '.' or '='"), so that a sorted list of
- * tokens reads like Nix's. Pure: imports nothing.
+ * tokens reads like Nix's. Constants of a module, not an object's: then the bundler writes the numbers where they are used. Pure: imports nothing.
  */
 
-/** Token numbers. */
-export const Token = {
-  End: 0,
-  /** A byte that starts no token. */
-  Invalid: 1,
-  Identifier: 2,
-  StringText: 3,
-  IndentedText: 4,
-  Integer: 5,
-  Float: 6,
-  Path: 7,
-  HomePath: 8,
-  SearchPath: 9,
-  PathEnd: 10,
-  Uri: 11,
-  If: 12,
-  Then: 13,
-  Else: 14,
-  Assert: 15,
-  With: 16,
-  Let: 17,
-  In: 18,
-  Rec: 19,
-  Inherit: 20,
-  Equal: 21,
-  NotEqual: 22,
-  LessOrEqual: 23,
-  GreaterOrEqual: 24,
-  Update: 25,
-  Concat: 26,
-  And: 27,
-  Or: 28,
-  Implies: 29,
-  /** The word `or`: an identifier of its own kind. */
-  OrWord: 30,
-  PipeFrom: 31,
-  PipeInto: 32,
-  /** `${` */
-  Interpolate: 33,
-  IndentedOpen: 34,
-  IndentedClose: 35,
-  Ellipsis: 36,
-  Less: 37,
-  Greater: 38,
-  Plus: 39,
-  Minus: 40,
-  Star: 41,
-  Slash: 42,
-  Question: 43,
-  Colon: 44,
-  At: 45,
-  Semicolon: 46,
-  Not: 47,
-  Dot: 48,
-  Quote: 49,
-  OpenParen: 50,
-  CloseParen: 51,
-  OpenBrace: 52,
-  CloseBrace: 53,
-  OpenBracket: 54,
-  CloseBracket: 55,
-  Assign: 56,
-  Comma: 57
-} as const
+export const End = 0
+/** A byte that starts no token. */
+export const Invalid = 1
+export const Identifier = 2
+export const StringText = 3
+export const IndentedText = 4
+export const Integer = 5
+export const Float = 6
+export const Path = 7
+export const HomePath = 8
+export const SearchPath = 9
+export const PathEnd = 10
+export const Uri = 11
+export const If = 12
+export const Then = 13
+export const Else = 14
+export const Assert = 15
+export const With = 16
+export const Let = 17
+export const In = 18
+export const Rec = 19
+export const Inherit = 20
+export const Equal = 21
+export const NotEqual = 22
+export const LessOrEqual = 23
+export const GreaterOrEqual = 24
+export const Update = 25
+export const Concat = 26
+export const And = 27
+export const Or = 28
+export const Implies = 29
+/** The word `or`: an identifier of its own kind. */
+export const OrWord = 30
+export const PipeFrom = 31
+export const PipeInto = 32
+/** `${` */
+export const Interpolate = 33
+export const IndentedOpen = 34
+export const IndentedClose = 35
+export const Ellipsis = 36
+export const Less = 37
+export const Greater = 38
+export const Plus = 39
+export const Minus = 40
+export const Star = 41
+export const Slash = 42
+export const Question = 43
+export const Colon = 44
+export const At = 45
+export const Semicolon = 46
+export const Not = 47
+export const Dot = 48
+export const Quote = 49
+export const OpenParen = 50
+export const CloseParen = 51
+export const OpenBrace = 52
+export const CloseBrace = 53
+export const OpenBracket = 54
+export const CloseBracket = 55
+export const Assign = 56
+export const Comma = 57
 
 /** Names of the tokens in messages, by token number; byte strings (an ellipsis is three bytes). */
 export const tokenNames: ReadonlyArray<string> = [

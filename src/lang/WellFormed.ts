@@ -5,8 +5,8 @@
  * are no cycles), every span within the source. `starts` marks the nodes that were passed; reading it at a wild place gives
  * undefined, which is no mark. Pure.
  */
-import { How } from "./Bindings.ts"
-import { Kind } from "./Syntax.ts"
+import * as How from "./How.ts"
+import * as Kind from "./Kind.ts"
 
 /** What a tree's cells refer to. */
 export interface Tables {

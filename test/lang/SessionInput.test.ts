@@ -2,7 +2,7 @@
  * What is typed into a session: expressions, bindings, and beginnings of them.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Kind } from "../../src/lang/Syntax.ts"
+import * as Kind from "../../src/lang/Kind.ts"
 import { ParseError } from "../../src/lang/ParseError.ts"
 import { isUnfinished, parseInput } from "../../src/lang/SessionInput.ts"
 
