@@ -16,7 +16,7 @@ import type { PublicKey } from "../nix/Keys.ts"
 import type { SelfHashForm } from "../nix/Rewrite.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import { copyClosure, type CopySide } from "../store/Copy.ts"
-import { inOrder, rename, renamed } from "../store/MakeContentAddressed.ts"
+import { inStrictOrder, rename, renamed } from "../store/MakeContentAddressed.ts"
 import { offerOf } from "../store/Offer.ts"
 import type { PathInfo } from "../store/PathInfo.ts"
 import { CacheRefused, make as openNixCache } from "../store/pathinfo/NixCache.ts"
@@ -110,7 +110,7 @@ export const fetchClosure = Effect.fn("realise.fetchClosure")(function* (
 
   const rewritten = withCache(undefined, (cache) =>
     Effect.gen(function* () {
-      const ordered = yield* inOrder(yield* bring(cache, path, missing), path)
+      const ordered = yield* inStrictOrder(yield* bring(cache, path, missing))
       let first: StorePath | undefined
       for (const form of request.rewritten === undefined ? forms.slice(0, 1) : forms) {
         const renaming = yield* rename(ordered, form)

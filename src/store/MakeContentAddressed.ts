@@ -8,9 +8,11 @@ import type { BlobService } from "../castore/blob/BlobService.ts"
 import { type CastoreError, InvalidData } from "../castore/CastoreError.ts"
 import type { DirectoryService } from "../castore/directory/DirectoryService.ts"
 import { ingestNar } from "../castore/ingest/Nar.ts"
+import { compareBytes } from "../nix/Bytes.ts"
 import { printContentAddress } from "../nix/ContentAddress.ts"
 import type { SelfHashForm } from "../nix/Rewrite.ts"
 import { hashPart, makeSource, nameOf, type StorePath } from "../nix/StorePath.ts"
+import { inOrder } from "./Closure.ts"
 import type { PathInfo } from "./PathInfo.ts"
 import { renderRewritten, selfHashes } from "./SelfHash.ts"
 
@@ -23,28 +25,20 @@ interface Named {
 export type Renaming = ReadonlyMap<StorePath, Named>
 
 /** Paths so that each comes after all that it refers to. Fails where references lead in a circle, or out of `infos`. */
-export const inOrder = (infos: ReadonlyMap<StorePath, PathInfo>, root: StorePath): Effect.Effect<ReadonlyArray<PathInfo>, InvalidData> =>
+export const inStrictOrder = (infos: ReadonlyMap<StorePath, PathInfo>): Effect.Effect<ReadonlyArray<PathInfo>, InvalidData> =>
   Effect.suspend(() => {
-    const ordered = new Set<PathInfo>()
-    const open = new Set<StorePath>()
-    const waiting: Array<{ readonly path: StorePath; readonly done: boolean }> = [{ path: root, done: false }]
-    for (let step = waiting.pop(); step !== undefined; step = waiting.pop()) {
-      const { path, done } = step
-      const info = infos.get(path)
-      const bad = (detail: string) => Effect.fail(new InvalidData({ what: `path info of '${path}'`, detail }))
-      if (info === undefined) return bad("it is not in the closure that refers to it")
-      if (done) {
-        open.delete(path)
-        ordered.add(info)
-        continue
-      }
-      if (ordered.has(info)) continue
-      if (open.has(path)) return bad("it refers to paths that refer back to it, as nothing that was built can")
-      open.add(path)
-      waiting.push({ path, done: true })
-      for (const reference of info.references) if (reference !== path) waiting.push({ path: reference, done: false })
+    const ordered = inOrder(infos)
+    const before = new Set<StorePath>()
+    for (const info of ordered) {
+      before.add(info.path)
+      const path = info.references.find((reference) => !before.has(reference))
+      if (path === undefined) continue
+      const detail = infos.has(path)
+        ? "it refers to paths that refer back to it, as nothing that was built can"
+        : "it is not in the closure that refers to it"
+      return Effect.fail(new InvalidData({ what: `path info of '${path}'`, detail }))
     }
-    return Effect.succeed([...ordered])
+    return Effect.succeed(ordered)
   })
 
 const partsOf = (info: PathInfo, renaming: Renaming, own: StorePath | undefined): ReadonlyMap<string, string> =>
@@ -56,9 +50,9 @@ const partsOf = (info: PathInfo, renaming: Renaming, own: StorePath | undefined)
   )
 
 const othersOf = (info: PathInfo, renaming: Renaming): ReadonlyArray<StorePath> =>
-  info.references.flatMap((reference) => (reference === info.path ? [] : [renaming.get(reference)!.path])).sort((a, b) => (a < b ? -1 : 1))
+  info.references.flatMap((reference) => (reference === info.path ? [] : [renaming.get(reference)!.path])).sort(compareBytes)
 
-/** The new names of paths that `inOrder` has put in order. */
+/** The new names of paths that `inStrictOrder` has put in order. */
 export const rename = Effect.fn("store.rename")(function* (
   ordered: ReadonlyArray<PathInfo>,
   form: SelfHashForm
@@ -84,7 +78,7 @@ export const renamed = Effect.fn("store.renamed")(function* (
     )
   )
   const others = othersOf(info, renaming)
-  const references = info.references.includes(info.path) ? [...others, path].sort((a, b) => (a < b ? -1 : 1)) : others
+  const references = info.references.includes(info.path) ? [...others, path].sort(compareBytes) : others
   const ca = printContentAddress({ method: "recursive", hash: { algorithm: "sha256", digest } })
   const registrationTime = Math.floor((yield* Clock.currentTimeMillis) / 1000)
   return { ...content, path, references, ca, signatures: [], deriver: undefined, registrationTime }
