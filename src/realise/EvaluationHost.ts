@@ -11,11 +11,10 @@ import type { Fetch } from "../fetch/Fetch.ts"
 import { pathWith, storePathOf } from "../fetch/Fetch.ts"
 import { isComplete, isKnowledge, printUrl } from "../nix/FlakeRef.ts"
 import type { ByteString } from "../nix/Bytes.ts"
-import { toBytes } from "../nix/Bytes.ts"
-import { hash } from "../nix/Crypto.ts"
+import { hashTextHex } from "../nix/Crypto.ts"
 import { printHash } from "../nix/Hash.ts"
 import type { StorePath } from "../nix/StorePath.ts"
-import { isInStore, makeText, splitStorePath, StorePathError } from "../nix/StorePath.ts"
+import { isInStore, makeTextOfHex, splitStorePath, StorePathError } from "../nix/StorePath.ts"
 import type { hashPath } from "../store/HashPath.ts"
 import type { DependencyRecorder } from "./DependencyRecorder.ts"
 import type { EvaluationJob } from "./Evaluation.ts"
@@ -255,7 +254,7 @@ export abstract class EvaluationHost implements IoHost {
           return undefined
         case "AddText":
           if (!this.#job.readOnly) return undefined
-          return { ok: true, value: makeText(request.name, hash("sha256", toBytes(request.contents)), request.references) }
+          return { ok: true, value: makeTextOfHex(request.name, hashTextHex("sha256", request.contents), request.references) }
         case "AddSource":
           return this.#job.readOnly && !isInStore(request.path) ? this.#hashed(request) : undefined
         case "Realise":

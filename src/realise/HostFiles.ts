@@ -2,6 +2,7 @@
  * Near requests against the host's file system, synchronously: the evaluator's thread reads files itself. File names are bytes.
  */
 import * as fs from "node:fs"
+import { hostPath } from "../castore/ingest/HostTree.ts"
 import type { FileType, IoAnswer, NearRequest } from "../eval/IoRequest.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import type { Look } from "./FileState.ts"
@@ -16,8 +17,6 @@ export interface HostWatch {
 
 /** Beyond this a file is no string: V8 holds at most about 512 MiB in one. */
 const fileLimit = 512 * 1024 * 1024
-
-const hostName = (path: ByteString): string | Buffer => (/^[\x00-\x7f]*$/.test(path) ? path : Buffer.from(path, "latin1"))
 
 const typeOf = (stat: fs.Stats | fs.Dirent): FileType =>
   stat.isFile() ? "regular" : stat.isDirectory() ? "directory" : stat.isSymbolicLink() ? "symlink" : "unknown"
@@ -44,14 +43,14 @@ const describe = (error: NodeJS.ErrnoException, doing: string, path: ByteString)
 }
 
 /** How something is before it is read. */
-const lookAt = (path: ByteString): Look => ({ at: Date.now(), stat: fs.statSync(hostName(path)) })
+const lookAt = (path: ByteString): Look => ({ at: Date.now(), stat: fs.statSync(hostPath(path)) })
 
 const readFile = (path: ByteString, watch: HostWatch | undefined): IoAnswer => {
   try {
     const before = lookAt(path)
     const { size } = before.stat
     if (size > fileLimit) return refuse("too-large", `file '${path}' has ${size} bytes; at most ${fileLimit} can be read as a string`)
-    const contents = fs.readFileSync(hostName(path))
+    const contents = fs.readFileSync(hostPath(path))
     watch?.file(path, before, contents)
     return answer(contents.toString("latin1"))
   } catch (error) {
@@ -62,7 +61,7 @@ const readFile = (path: ByteString, watch: HostWatch | undefined): IoAnswer => {
 const readDirectory = (path: ByteString, watch: HostWatch | undefined): IoAnswer => {
   try {
     const before = watch === undefined ? undefined : lookAt(path)
-    const found = fs.readdirSync(hostName(path), { withFileTypes: true, encoding: "latin1" as BufferEncoding })
+    const found = fs.readdirSync(hostPath(path), { withFileTypes: true, encoding: "latin1" as BufferEncoding })
     const entries = found.map((entry) => [entry.name, typeOf(entry)] as const)
     if (before !== undefined) watch?.directory(path, before, entries)
     return answer(entries)
@@ -73,7 +72,7 @@ const readDirectory = (path: ByteString, watch: HostWatch | undefined): IoAnswer
 
 const pathType = (path: ByteString, follow: boolean): IoAnswer => {
   try {
-    const stat = (follow ? fs.statSync : fs.lstatSync)(hostName(path), { throwIfNoEntry: false })
+    const stat = (follow ? fs.statSync : fs.lstatSync)(hostPath(path), { throwIfNoEntry: false })
     return answer(stat === undefined ? undefined : typeOf(stat))
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
@@ -84,7 +83,7 @@ const pathType = (path: ByteString, follow: boolean): IoAnswer => {
 
 const readLink = (path: ByteString): IoAnswer => {
   try {
-    return answer(fs.readlinkSync(hostName(path), "latin1"))
+    return answer(fs.readlinkSync(hostPath(path), "latin1"))
   } catch (error) {
     return describe(error as NodeJS.ErrnoException, "reading symbolic link", path)
   }

@@ -11,9 +11,7 @@ import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { toBytes } from "../nix/Bytes.ts"
-import { hash } from "../nix/Crypto.ts"
-import * as Base16 from "../nix/Base16.ts"
+import { hashTextHex } from "../nix/Crypto.ts"
 import { isStorePath, type StorePath } from "../nix/StorePath.ts"
 import type { TreeAttributes } from "../fetch/tree/FetchedTree.ts"
 
@@ -43,7 +41,7 @@ const File = Schema.fromJsonString(
 
 /** Kept in a directory, which is made when something is remembered. */
 export const layerDirectory = (directory: string): Layer.Layer<never> => {
-  const fileOf = (key: string): string => path.join(directory, `${Base16.encode(hash("sha256", toBytes(key)))}.json`)
+  const fileOf = (key: string): string => path.join(directory, `${hashTextHex("sha256", key)}.json`)
   return Layer.succeed(InputMemory, {
     get: (key) => {
       let text: string

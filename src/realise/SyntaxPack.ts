@@ -10,6 +10,7 @@
  * Checksums are the first 64 bits of SHA-256. Whatever a file holds, a wrong tree never comes out of it: at worst none.
  */
 import * as fs from "node:fs"
+import { contentDigest } from "./Dependencies.ts"
 import { isOurs, noteUse } from "./KeptFiles.ts"
 
 const magic = 0x50786979
@@ -25,9 +26,8 @@ export type PackKey = Uint32Array
 
 /** SHA-256 of bytes, as cells. */
 export const digestCells = (bytes: Uint8Array): Uint32Array => {
-  const digest = process.getBuiltinModule("node:crypto").hash("sha256", bytes, "buffer")
   const cells = new Uint32Array(8)
-  new Uint8Array(cells.buffer).set(digest)
+  new Uint8Array(cells.buffer).set(contentDigest(bytes))
   return cells
 }
 

@@ -6,9 +6,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import { toBytes } from "../../nix/Bytes.ts"
-import * as Base16 from "../../nix/Base16.ts"
-import { hash } from "../../nix/Crypto.ts"
+import { hashTextHex } from "../../nix/Crypto.ts"
 import { attempt, failure, type GitFailed, type GitOptions, GitProgress, line, run } from "./GitProcess.ts"
 
 /** A commit in a repository that is at hand. */
@@ -74,7 +72,7 @@ export const makeMirrors = (directory: string): Mirrors => {
   const locks = new Map<string, Semaphore.Semaphore>()
 
   const mirrorOf = Effect.fnUntraced(function* ({ url, namedBy }: Wanted) {
-    const name = Base16.encode(hash("sha256", toBytes(url))).slice(0, 40)
+    const name = hashTextHex("sha256", url).slice(0, 40)
     const gitDir = path.join(directory, name)
     const environment: Record<string, string> = namedBy === "user" ? {} : { GIT_PROTOCOL_FROM_USER: "0" }
     const repository: GitOptions = { url, gitDir, environment }
