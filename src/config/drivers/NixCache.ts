@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { parsePublicKey } from "../../nix/Keys.ts"
+import { defaultKey } from "../../realise/TrustedKeys.ts"
 import { driver } from "../Driver.ts"
 import { rootName } from "../Kinds.ts"
 
@@ -33,9 +34,7 @@ export const nix = driver({
     blob_service: rootByDefault,
     directory_service: rootByDefault,
     /** Whose signatures count. An empty list: none is needed, the cache itself is trusted. */
-    public_keys: Schema.Array(publicKey).pipe(
-      Schema.withDecodingDefaultKey(Effect.succeed(["cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY="]))
-    )
+    public_keys: Schema.Array(publicKey).pipe(Schema.withDecodingDefaultKey(Effect.succeed([defaultKey])))
   },
   references: { blob_service: "blobservices", directory_service: "directoryservices" },
   layer: (config, { service }) =>
