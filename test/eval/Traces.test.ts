@@ -64,6 +64,16 @@ describe("an error's report", () => {
     assert.deepStrictEqual(frames('{ a = throw "x"; }'), ["while evaluating the attribute 'a'", "while calling the 'throw' builtin"])
   })
 
+  it("says once which argument of fetchClosure was evaluated", () => {
+    const features = new Set(["fetch-closure"])
+    for (const cache of ["1", 'builtins.toFile "a" "b"']) {
+      const text = report(`builtins.fetchClosure { fromPath = "/nix/store/${"a".repeat(32)}-x"; fromStore = ${cache}; }`, true, {
+        features
+      })
+      assert.lengthOf(text.match(/while evaluating the attribute 'fromStore' passed to builtins.fetchClosure/g)!, 1, text)
+    }
+  })
+
   it("shows what programs wrote for their readers however short the trace is cut", () => {
     const deep = 'let f = n: if n == 0 then throw "x" else builtins.addErrorContext "at ${toString n}" (1 + f (n - 1)); in f 3'
     const short = frames(deep, false)

@@ -6,7 +6,7 @@ import { isStorePath, type StorePath } from "../../nix/StorePath.ts"
 import type { AttributeSet } from "../AttributeSet.ts"
 import { Coercion, coerceToText } from "../Coerce.ts"
 import { mismatch } from "../Describe.ts"
-import { expectSet, expectText, only } from "../Expect.ts"
+import { contextNotAllowed, expectSet, only } from "../Expect.ts"
 import { ask, force } from "../Force.ts"
 import { NixError } from "../NixError.ts"
 import { nameOf } from "../Symbols.ts"
@@ -51,8 +51,8 @@ const read = (set: AttributeSet): Arguments => {
           break
         case "fromStore": {
           const url = force(value)
-          if (typeof url !== "string" && !(url instanceof ContextString)) throw mismatch("a string", url, position)
-          result.cache = expectText(url, during)
+          if (typeof url !== "string") throw url instanceof ContextString ? contextNotAllowed(url) : mismatch("a string", url, position)
+          result.cache = url
           break
         }
         case "inputAddressed": {
