@@ -171,10 +171,11 @@ export const update = (left: AttributeSet, right: AttributeSet): AttributeSet =>
 
 /** `left // { … }`, where nobody else sees the right side: its attributes are made when they are touched. */
 export const updateWith = (left: AttributeSet, literal: Literal, env: Env): AttributeSet => {
+  if (left.shape.size === 0) return literal.make(env)
   const { shape, positions, codes } = literal
   const plan = left.shape.updatePlan(shape)
   const from = plan.from
-  if (from === undefined || left.shape.size === 0) return update(left, literal.make(env))
+  if (from === undefined) return update(left, literal.make(env))
   const n = from.length
   const values = new Array<Value | undefined>(n)
   for (let i = 0; i < n; i++) {
