@@ -29,22 +29,37 @@ const atom = (value: Value): ByteString | undefined => {
   return undefined
 }
 
+/** What is known of a value without evaluating it. */
+const settled = (cell: Value): Value => (cell instanceof Thunk && cell.code === null ? (cell.env as Value) : cell)
+
+/**
+ * The sets and lists that were printed. A set is known again wherever it comes from; a list only where the very same variable or element stands, which here is the thunk,
+ * or the list itself where no thunk is left. Empty ones are never known again.
+ */
+export class Printed {
+  readonly #seen = new Set<object>()
+
+  /** Whether what stands in `cell`, which is `v`, was printed before; from now on it was. */
+  again(cell: Value, v: AttributeSet | Array<Value>): boolean {
+    if ((v instanceof AttributeSet ? v.size : v.length) === 0) return false
+    const known = v instanceof AttributeSet ? v : (cell as object)
+    if (this.#seen.has(known)) return true
+    this.#seen.add(known)
+    return false
+  }
+}
+
 /** The value as far as it is evaluated. */
 export const printValue = (value: Value): ByteString => {
   const out: Array<string> = []
-  const seen = new Set<object>()
-  // A set seen before is marked, wherever it comes from; a list only where the very same variable or element stands, which here is the thunk, or
-  // the list itself where no thunk is left.
+  const printed = new Printed()
   const print = (cell: Value, root = false): void => {
-    const v = cell instanceof Thunk && cell.code === null ? (cell.env as Value) : cell
+    const v = settled(cell)
     if (v instanceof Thunk) return void out.push("<CODE>")
     const text = atom(v)
     if (text !== undefined) out.push(text)
     else if (v instanceof AttributeSet) {
-      if (v.size > 0) {
-        if (seen.has(v)) return void out.push(mark("repeated"))
-        seen.add(v)
-      }
+      if (printed.again(cell, v)) return void out.push(mark("repeated"))
       enterCall()
       out.push("{ ")
       for (const slot of v.shape.nameOrder) {
@@ -56,10 +71,7 @@ export const printValue = (value: Value): ByteString => {
       out.push("}")
       machine.depth--
     } else if (Array.isArray(v)) {
-      if (v.length > 0 && !root) {
-        if (seen.has(cell as object)) return void out.push(mark("repeated"))
-        seen.add(cell as object)
-      }
+      if (!root && printed.again(cell, v)) return void out.push(mark("repeated"))
       enterCall()
       out.push("[ ")
       for (const element of v) {
@@ -104,18 +116,18 @@ const importantFirst = (set: AttributeSet): ReadonlyArray<number> => {
 /** The value in a few words, evaluating nothing; with `limited` false however many words it takes, as `builtins.trace` shows it. */
 export const printShort = (value: Value, limited = true): ByteString => {
   const limits = limited ? shortLimits : unlimited
-  const seen = new Set<object>()
+  const printed = new Printed()
   let attributes = 0
   let elements = 0
-  const print = (v: Value, depth: number): ByteString => {
-    if (v instanceof Thunk) return v.code === null ? print(v.env as Value, depth) : mark("thunk")
+  const print = (cell: Value, depth: number): ByteString => {
+    const v = settled(cell)
+    if (v instanceof Thunk) return mark("thunk")
     if (typeof v === "string" || v instanceof ContextString) return clip(textOf(v), limits)
     const text = atom(v)
     if (text !== undefined) return text
     if (v instanceof AttributeSet) {
       if (v.size === 0) return "{ }"
-      if (seen.has(v)) return mark("repeated")
-      seen.add(v)
+      if (printed.again(cell, v)) return mark("repeated")
       if (depth >= limits.depth) return "{ ... }"
       const parts: Array<string> = []
       let left = v.size
@@ -133,8 +145,7 @@ export const printShort = (value: Value, limited = true): ByteString => {
     }
     if (Array.isArray(v)) {
       if (v.length === 0) return "[ ]"
-      if (seen.has(v)) return mark("repeated")
-      seen.add(v)
+      if (printed.again(cell, v)) return mark("repeated")
       if (depth >= limits.depth) return "[ ... ]"
       const parts: Array<string> = []
       let left = v.length

@@ -2,7 +2,7 @@
  * Values as a session shows them: laid out over lines, evaluated as far as they are shown, down to a depth. As Nix's repl prints them.
  *
  * A set with one attribute, and a list with one element, stand on one line unless there is a set or list in them. What lies deeper than wanted is `{ ... }` or `[ ... ]`,
- * what stood there before is `«repeated»`, a derivation is `«derivation PATH»`, and what fails is `«error: …»`: the rest is shown all the same.
+ * what stood there before is `«repeated»` (`Printed`), a derivation is `«derivation PATH»`, and what fails is `«error: …»`: the rest is shown all the same.
  */
 import { printName, printString } from "../lang/Names.ts"
 import type { ByteString } from "../nix/Bytes.ts"
@@ -12,7 +12,7 @@ import { batch, force } from "./Force.ts"
 import { enterCall } from "./LambdaCode.ts"
 import { machine } from "./Machine.ts"
 import { NixError } from "./NixError.ts"
-import { printShort } from "./Print.ts"
+import { Printed, printShort } from "./Print.ts"
 import { Names, nameOf } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 import { Builtin, ContextString, Lambda, NixPath, PartialBuiltin, textOf } from "./Value.ts"
@@ -53,7 +53,7 @@ const attemptAll = (values: ReadonlyArray<Value>): Array<Value | NixError> => {
 
 /** The value, which is forced, as text. Fails with nothing but what ends the evaluation. */
 export const printTree = (value: Value, { depth: wanted, color, oneLine = false }: TreeOptions): ByteString => {
-  const seen = new Set<object>()
+  const printed = new Printed()
   const paint = (text: ByteString, colour: keyof typeof colours): ByteString => (color ? `\x1b[${colours[colour]}m${text}\x1b[0m` : text)
 
   const failed = (error: NixError): ByteString => paint(mark(`error: ${error.message}`), "error")
@@ -76,41 +76,41 @@ export const printTree = (value: Value, { depth: wanted, color, oneLine = false 
   const isFlat = (values: ReadonlyArray<Value | NixError>): boolean =>
     values.length === 1 && !(values[0] instanceof AttributeSet) && !Array.isArray(values[0])
 
-  const nested = (v: AttributeSet | Array<Value>, level: number, indent: string): ByteString => {
+  const nested = (cell: Value, v: AttributeSet | Array<Value>, level: number, indent: string): ByteString => {
+    // What is a value by itself stands in no variable and no element.
+    if ((level > 0 || v instanceof AttributeSet) && printed.again(cell, v)) return paint(mark("repeated"), "text")
     if (v instanceof AttributeSet) {
       const kind = attempt(v.get(Names.type) ?? null)
       if (!(kind instanceof NixError) && isDerivation(v)) return derivation(v)
-      if (v.size > 0 && seen.has(v)) return paint(mark("repeated"), "text")
-      seen.add(v)
       if (level >= wanted) return "{ ... }"
       if (v.size === 0) return "{ }"
       const order = v.shape.nameOrder
-      const values = attemptAll(order.map((slot) => v.at(slot)))
-      const items = order.map(
-        (slot, i) => `${printName(nameOf(v.shape.symbols[slot] as number))} = ${print(values[i] as Value, level + 1, `${indent}  `)};`
-      )
+      const cells = order.map((slot) => v.at(slot))
+      const values = attemptAll(cells)
+      const items = order.map((slot, i) => {
+        const shown = print(cells[i] as Value, values[i] as Value, level + 1, `${indent}  `)
+        return `${printName(nameOf(v.shape.symbols[slot] as number))} = ${shown};`
+      })
       return group("{", "}", items, isFlat(values), indent)
     }
-    if (v.length > 0 && seen.has(v)) return paint(mark("repeated"), "text")
-    // A list is known again where it was reached through the same variable or element, which is never so for the value itself.
-    if (level > 0 || !oneLine) seen.add(v)
     if (level >= wanted) return "[ ... ]"
     if (v.length === 0) return "[ ]"
     const values = attemptAll(v)
     return group(
       "[",
       "]",
-      values.map((element) => print(element, level + 1, `${indent}  `)),
+      values.map((element, i) => print(v[i] as Value, element, level + 1, `${indent}  `)),
       isFlat(values),
       indent
     )
   }
 
-  const print = (v: Value | NixError, level: number, indent: string): ByteString => {
+  /** What stands in `cell`, which is `v`. */
+  const print = (cell: Value, v: Value | NixError, level: number, indent: string): ByteString => {
     if (v instanceof NixError) return failed(v)
     if (v instanceof AttributeSet || Array.isArray(v)) {
       enterCall()
-      const text = nested(v, level, indent)
+      const text = nested(cell, v, level, indent)
       machine.depth--
       return text
     }
@@ -120,5 +120,5 @@ export const printTree = (value: Value, { depth: wanted, color, oneLine = false 
     return paint(printShort(v), "plain")
   }
 
-  return print(value, 0, "")
+  return print(value, value, 0, "")
 }

@@ -55,7 +55,7 @@ const raise = (name: string, kind: NixErrorKind, words: string, text: (message: 
 
 const trace = (message: Value, value: Value): Value => {
   const shown = force(message)
-  machine.print(`trace: ${typeof shown === "string" ? shown : shown instanceof ContextString ? shown.text : printShort(shown, false)}`)
+  machine.print(`trace: ${typeof shown === "string" ? shown : shown instanceof ContextString ? shown.text : printShort(message, false)}`)
   return force(value)
 }
 
