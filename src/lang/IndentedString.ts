@@ -29,17 +29,22 @@ const commonIndentation = (pieces: ReadonlyArray<IndentedPiece>): number => {
       continue
     }
     const text = piece.text
-    for (let i = 0; i < text.length; i++) {
-      const c = text.charCodeAt(i)
-      if (c === 10) {
-        indenting = true
-        spaces = 0
-      } else if (indenting) {
+    let i = 0
+    while (i < text.length) {
+      if (indenting) {
+        const c = text.charCodeAt(i++)
         if (c === 32) spaces++
+        else if (c === 10) spaces = 0
         else {
           indenting = false
           if (spaces < least) least = spaces
         }
+      } else {
+        const newline = text.indexOf("\n", i)
+        if (newline < 0) break
+        indenting = true
+        spaces = 0
+        i = newline + 1
       }
     }
   }

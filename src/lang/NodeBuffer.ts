@@ -1,133 +1,178 @@
 /**
  * Where the parser writes nodes: a growing array of cells, and a stack for the children of nodes that are still open.
  *
- * One buffer serves all parses (they never overlap), so a parse allocates only its result. Pure.
+ * One buffer serves all parses (they never overlap), so a parse allocates only its result. Nodes are written in post-order. Pure but for that state (`Source.ts`).
  */
 
-let scratchNodes = new Int32Array(1 << 16)
-let scratchStack = new Int32Array(1 << 12)
-
-/** Cells above which the scratch arrays are dropped after a parse, so that one huge file does not stay in memory. */
+/** Cells above which an array is dropped after a parse, so that one huge file does not stay in memory. */
 const keepCells = 1 << 22
+const firstNodes = 1 << 16
+const firstStack = 1 << 12
+
+export let nodes = new Int32Array(firstNodes)
+/** Cells that there is room for. */
+let capacity = firstNodes
+/** Cells written; the offset of the next node. */
+export let size = 0
+/** Pending values; the parser remembers where its own begin. */
+export let stack = new Int32Array(firstStack)
+let stackCapacity = firstStack
+export let depth = 0
 
 const floatBits = new DataView(new ArrayBuffer(8))
 
-/** Writes nodes in post-order. Only one is alive at a time. */
-export class NodeBuffer {
-  /** Cells written; the offset of the next node. */
+/** Begins with nothing. */
+export const openNodes = (): void => {
+  if (capacity > keepCells) {
+    capacity = firstNodes
+    nodes = new Int32Array(capacity)
+  }
+  if (stackCapacity > keepCells) {
+    stackCapacity = firstStack
+    stack = new Int32Array(stackCapacity)
+  }
   size = 0
-  nodes: Int32Array = scratchNodes
-  /** Pending values; the parser remembers where its own begin. */
-  stack: Int32Array = scratchStack
   depth = 0
+}
 
-  #growNodes(needed: number): void {
-    const grown = new Int32Array(Math.max(this.nodes.length * 2, this.size + needed))
-    grown.set(this.nodes)
-    this.nodes = grown
-    scratchNodes = grown.length > keepCells ? new Int32Array(1 << 16) : grown
-  }
+/** The cells written, as an array of their own. */
+export const closeNodes = (): Int32Array => nodes.slice(0, size)
 
-  /** Makes room for `cells` more cells. */
-  reserve(cells: number): void {
-    if (this.size + cells > this.nodes.length) this.#growNodes(cells)
-  }
+const growNodes = (needed: number): void => {
+  capacity = Math.max(capacity * 2, size + needed)
+  const grown = new Int32Array(capacity)
+  grown.set(nodes)
+  nodes = grown
+}
 
-  push(value: number): void {
-    if (this.depth === this.stack.length) {
-      const grown = new Int32Array(this.stack.length * 2)
-      grown.set(this.stack)
-      this.stack = grown
-      scratchStack = grown.length > keepCells ? new Int32Array(1 << 12) : grown
-    }
-    this.stack[this.depth++] = value
-  }
+const growStack = (): void => {
+  stackCapacity *= 2
+  const grown = new Int32Array(stackCapacity)
+  grown.set(stack)
+  stack = grown
+}
 
-  /** A node without operands. */
-  node0(kind: number, start: number, end: number): number {
-    this.reserve(3)
-    const at = this.size
-    const nodes = this.nodes
-    nodes[at] = kind
-    nodes[at + 1] = start
-    nodes[at + 2] = end
-    this.size = at + 3
-    return at
-  }
+/** Makes room for `cells` more cells. */
+export const reserve = (cells: number): void => {
+  if (size + cells > capacity) growNodes(cells)
+}
 
-  node1(kind: number, start: number, end: number, a: number): number {
-    this.reserve(4)
-    const at = this.size
-    const nodes = this.nodes
-    nodes[at] = kind
-    nodes[at + 1] = start
-    nodes[at + 2] = end
-    nodes[at + 3] = a
-    this.size = at + 4
-    return at
-  }
+/** Says that cells were written up to `end`, for which there was room. */
+export const written = (end: number): void => {
+  size = end
+}
 
-  node2(kind: number, start: number, end: number, a: number, b: number): number {
-    this.reserve(5)
-    const at = this.size
-    const nodes = this.nodes
-    nodes[at] = kind
-    nodes[at + 1] = start
-    nodes[at + 2] = end
-    nodes[at + 3] = a
-    nodes[at + 4] = b
-    this.size = at + 5
-    return at
-  }
+/** One more cell of the node that was begun last. */
+export const append = (cell: number): void => {
+  if (size === capacity) growNodes(1)
+  nodes[size++] = cell
+}
 
-  node3(kind: number, start: number, end: number, a: number, b: number, c: number): number {
-    this.reserve(6)
-    const at = this.size
-    const nodes = this.nodes
-    nodes[at] = kind
-    nodes[at + 1] = start
-    nodes[at + 2] = end
-    nodes[at + 3] = a
-    nodes[at + 4] = b
-    nodes[at + 5] = c
-    this.size = at + 6
-    return at
-  }
+export const push = (value: number): void => {
+  if (depth === stackCapacity) growStack()
+  stack[depth++] = value
+}
 
-  /** Appends the stack from `base` on to the node being written, and drops it from the stack. */
-  flush(base: number): void {
-    const count = this.depth - base
-    this.reserve(count)
-    const { nodes, stack } = this
-    let at = this.size
-    for (let i = base; i < this.depth; i++) nodes[at++] = stack[i]!
-    this.size = at
-    this.depth = base
-  }
+export const push3 = (a: number, b: number, c: number): void => {
+  const at = depth
+  if (at + 3 > stackCapacity) growStack()
+  stack[at] = a
+  stack[at + 1] = b
+  stack[at + 2] = c
+  depth = at + 3
+}
 
-  /** A node of parts, which stand on the stack from `base` on as (node, start) pairs: the count, the nodes, then the starts. */
-  parts(kind: number, start: number, end: number, base: number): number {
-    const count = (this.depth - base) / 2
-    const node = this.node1(kind, start, end, count)
-    this.reserve(count * 2)
-    const { nodes, stack, size } = this
-    for (let i = 0; i < count; i++) {
-      nodes[size + i] = stack[base + i * 2]!
-      nodes[size + count + i] = stack[base + i * 2 + 1]!
-    }
-    this.size = size + count * 2
-    this.depth = base
-    return node
-  }
+export const push4 = (a: number, b: number, c: number, d: number): void => {
+  const at = depth
+  if (at + 4 > stackCapacity) growStack()
+  stack[at] = a
+  stack[at + 1] = b
+  stack[at + 2] = c
+  stack[at + 3] = d
+  depth = at + 4
+}
 
-  /** A node of a double. */
-  float(kind: number, start: number, end: number, value: number): number {
-    floatBits.setFloat64(0, value, true)
-    return this.node2(kind, start, end, floatBits.getInt32(0, true), floatBits.getInt32(4, true))
-  }
+/** The value that was pushed last, taken off. */
+export const pop = (): number => stack[--depth]!
 
-  /** The cells written, as an array of their own. */
-  finish(): Int32Array {
-    return this.nodes.slice(0, this.size)
+/** Takes everything off the stack from `base` on. */
+export const drop = (base: number): void => {
+  depth = base
+}
+
+/** A node without operands. */
+export const node0 = (kind: number, start: number, end: number): number => {
+  const at = size
+  if (at + 3 > capacity) growNodes(3)
+  nodes[at] = kind
+  nodes[at + 1] = start
+  nodes[at + 2] = end
+  size = at + 3
+  return at
+}
+
+export const node1 = (kind: number, start: number, end: number, a: number): number => {
+  const at = size
+  if (at + 4 > capacity) growNodes(4)
+  nodes[at] = kind
+  nodes[at + 1] = start
+  nodes[at + 2] = end
+  nodes[at + 3] = a
+  size = at + 4
+  return at
+}
+
+export const node2 = (kind: number, start: number, end: number, a: number, b: number): number => {
+  const at = size
+  if (at + 5 > capacity) growNodes(5)
+  nodes[at] = kind
+  nodes[at + 1] = start
+  nodes[at + 2] = end
+  nodes[at + 3] = a
+  nodes[at + 4] = b
+  size = at + 5
+  return at
+}
+
+export const node3 = (kind: number, start: number, end: number, a: number, b: number, c: number): number => {
+  const at = size
+  if (at + 6 > capacity) growNodes(6)
+  nodes[at] = kind
+  nodes[at + 1] = start
+  nodes[at + 2] = end
+  nodes[at + 3] = a
+  nodes[at + 4] = b
+  nodes[at + 5] = c
+  size = at + 6
+  return at
+}
+
+/** Appends the stack from `base` on to the node being written, and drops it from the stack. */
+export const flush = (base: number): void => {
+  const top = depth
+  let at = size
+  if (at + top - base > capacity) growNodes(top - base)
+  for (let i = base; i < top; i++) nodes[at++] = stack[i]!
+  size = at
+  depth = base
+}
+
+/** A node of parts, which stand on the stack from `base` on as (node, start) pairs: the count, the nodes, then the starts. */
+export const partsNode = (kind: number, start: number, end: number, base: number): number => {
+  const count = (depth - base) / 2
+  const node = node1(kind, start, end, count)
+  reserve(count * 2)
+  for (let i = 0; i < count; i++) {
+    nodes[size + i] = stack[base + i * 2]!
+    nodes[size + count + i] = stack[base + i * 2 + 1]!
   }
+  size += count * 2
+  depth = base
+  return node
+}
+
+/** A node of a double. */
+export const floatNode = (kind: number, start: number, end: number, value: number): number => {
+  floatBits.setFloat64(0, value, true)
+  return node2(kind, start, end, floatBits.getInt32(0, true), floatBits.getInt32(4, true))
 }

@@ -1,110 +1,127 @@
 /**
- * The names of one source, numbered in the order in which they are first seen.
+ * The names of the source that is being parsed, numbered in the order in which they are first seen, and the keywords.
  *
- * An open-addressed hash table over the source's bytes: a name seen before costs no string. The hash is `hash * hashMultiplier + byte` from 0, so
- * that the lexer can make it while it reads the name. The arrays are scratch space that all tables share; only the last one made is
- * alive. Pure.
+ * An open-addressed hash table: a name seen before costs no string. The hash of a name is that of all but its last byte, mixed with that byte as `mixed` does, from 0: so
+ * the lexer can make it while it reads the name. Keywords are in the table from the start, so that telling them from names takes no look of its own. The arrays are scratch space. Pure but for that state.
  */
 import type { ByteString } from "../nix/Bytes.ts"
+import { source } from "./Source.ts"
+import * as Token from "./Token.ts"
 
-/** Odd and not known beforehand, so that nobody can write a file whose names all collide. */
-export const hashMultiplier = (Math.floor(Math.random() * 0x1_0000_0000) & ~7) | 0x10003
+/** Random numbers, not known beforehand, so that nobody can write a file whose names all collide. */
+export const hashSteps = new Int32Array(256)
+for (let byte = 0; byte < 256; byte++) hashSteps[byte] = Math.floor(Math.random() * 0x1_0000_0000)
+
+/**
+ * A hash with one more byte in it. The lexer has this written out. Shifts and a table, since the engine's middle compiler makes a call of `Math.imul`, and a float of a
+ * sum that does not fit 32 bits.
+ */
+const mixed = (hash: number, byte: number): number => (hash >>> 8) ^ hashSteps[(hash ^ byte) & 255]!
+
+const keywords: ReadonlyArray<readonly [ByteString, number]> = [
+  ["if", Token.If],
+  ["then", Token.Then],
+  ["else", Token.Else],
+  ["assert", Token.Assert],
+  ["with", Token.With],
+  ["let", Token.Let],
+  ["in", Token.In],
+  ["rec", Token.Rec],
+  ["inherit", Token.Inherit],
+  ["or", Token.OrWord]
+]
 
 const smallTable = 1024
-/** Symbol + 1 by slot; 0 is free. */
-let symbolTable = new Int32Array(smallTable)
-/** Hash, and first byte in the source (-1: not there as such), by symbol. */
-let symbolHashes = new Int32Array(smallTable)
-let symbolStarts = new Int32Array(smallTable)
+/** Entry by slot; 0 is free. */
+let table = new Int32Array(smallTable)
+/** By entry. Keywords are the first ones, from 1 on. */
+let hashes = new Int32Array(smallTable)
+let lengths = new Int32Array(smallTable)
+const texts: Array<ByteString> = ["", ...keywords.map(([text]) => text)]
+const firstName = texts.length
+let mask = smallTable - 1
 
-export class SymbolTable {
-  /** The names, by symbol. */
-  readonly names: Array<ByteString> = []
-  readonly #source: ByteString
-  readonly #bytes: Uint8Array
-  #mask: number
+const hashOf = (text: ByteString): number => {
+  let hash = 0
+  for (let i = 0; i < text.length; i++) hash = mixed(hash, text.charCodeAt(i))
+  return hash
+}
 
-  constructor(source: ByteString, bytes: Uint8Array) {
-    this.#source = source
-    this.#bytes = bytes
-    if (symbolTable.length > smallTable * 8) {
-      symbolTable = new Int32Array(smallTable)
-      symbolHashes = new Int32Array(smallTable)
-      symbolStarts = new Int32Array(smallTable)
-    } else {
-      symbolTable.fill(0)
-    }
-    this.#mask = symbolTable.length - 1
+/** Enters what has a hash and a length already where nothing equal is. */
+const enter = (entry: number): void => {
+  const hash = hashes[entry]!
+  let slot = (hash ^ (hash >>> 15)) & mask
+  while (table[slot] !== 0) slot = (slot + 1) & mask
+  table[slot] = entry
+}
+
+for (let entry = 1; entry < firstName; entry++) {
+  hashes[entry] = hashOf(texts[entry]!)
+  lengths[entry] = texts[entry]!.length
+}
+
+const resize = (size: number): void => {
+  const kept = Math.min(size, hashes.length)
+  const newHashes = new Int32Array(size)
+  newHashes.set(hashes.subarray(0, kept))
+  hashes = newHashes
+  const newLengths = new Int32Array(size)
+  newLengths.set(lengths.subarray(0, kept))
+  lengths = newLengths
+  table = new Int32Array(size)
+  mask = size - 1
+}
+
+/** Begins with no names. */
+export const openSymbols = (): void => {
+  if (table.length > smallTable * 8) resize(smallTable)
+  else table.fill(0)
+  texts.length = firstName
+  for (let entry = 1; entry < firstName; entry++) enter(entry)
+}
+
+/** The names, by symbol. */
+export const allNames = (): ReadonlyArray<ByteString> => texts.slice(firstName)
+
+/** How many names there are. */
+export const countNames = (): number => texts.length - firstName
+
+export const nameOf = (symbol: number): ByteString => texts[symbol + firstName]!
+
+const add = (slot: number, hash: number, text: ByteString): number => {
+  const entry = texts.length
+  texts.push(text)
+  table[slot] = entry
+  hashes[entry] = hash
+  lengths[entry] = text.length
+  if ((entry + 1) * 2 > table.length) {
+    resize(table.length * 4)
+    for (let other = 1; other <= entry; other++) enter(other)
   }
+  return entry - firstName
+}
 
-  /** The symbol of the name that stands in the source from `start` to `end`. */
-  at(start: number, end: number): number {
-    const bytes = this.#bytes
-    let hash = 0
-    for (let i = start; i < end; i++) hash = (Math.imul(hash, hashMultiplier) + bytes[i]!) | 0
-    return this.intern(start, end, hash)
+/** The symbol of the name that stands in the source from `start` to `end` and has this hash; below 0 for a keyword (`keywordToken`). */
+export const intern = (start: number, end: number, hash: number): number => {
+  let slot = (hash ^ (hash >>> 15)) & mask
+  for (;;) {
+    const entry = table[slot]!
+    if (entry === 0) return add(slot, hash, source.substring(start, end))
+    if (hashes[entry] === hash && lengths[entry] === end - start && source.startsWith(texts[entry]!, start)) return entry - firstName
+    slot = (slot + 1) & mask
   }
+}
 
-  /** The symbol of a name that does not stand in the source as such. */
-  of(name: ByteString): number {
-    let hash = 0
-    for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, hashMultiplier) + name.charCodeAt(i)) | 0
-    let slot = (hash ^ (hash >>> 15)) & this.#mask
-    for (let id = symbolTable[slot]!; id !== 0; id = symbolTable[slot]!) {
-      if (symbolHashes[id - 1] === hash && this.names[id - 1] === name) return id - 1
-      slot = (slot + 1) & this.#mask
-    }
-    return this.#add(slot, hash, -1, name)
-  }
+/** The token of a keyword, as `intern` names it. */
+export const keywordToken = (word: number): number => keywords[word + firstName - 1]![1]
 
-  /** The symbol of the name from `start` to `end`, whose hash was made along the way. */
-  intern(start: number, end: number, hash: number): number {
-    const bytes = this.#bytes
-    const mask = this.#mask
-    const length = end - start
-    let slot = (hash ^ (hash >>> 15)) & mask
-    probe: for (let id = symbolTable[slot]!; id !== 0; id = symbolTable[slot]!) {
-      slot = (slot + 1) & mask
-      id--
-      if (symbolHashes[id] !== hash) continue
-      const name = this.names[id]!
-      if (name.length !== length) continue
-      const other = symbolStarts[id]!
-      if (other < 0) {
-        if (name !== this.#source.substring(start, end)) continue
-      } else {
-        for (let i = 0; i < length; i++) if (bytes[start + i] !== bytes[other + i]) continue probe
-      }
-      return id
-    }
-    return this.#add(slot, hash, start, this.#source.substring(start, end))
+/** The symbol of a name that is no keyword by how it stands there. */
+export const symbolOf = (name: ByteString): number => {
+  const hash = hashOf(name)
+  let slot = (hash ^ (hash >>> 15)) & mask
+  for (let entry = table[slot]!; entry !== 0; entry = table[slot]!) {
+    if (entry >= firstName && hashes[entry] === hash && texts[entry] === name) return entry - firstName
+    slot = (slot + 1) & mask
   }
-
-  #add(slot: number, hash: number, start: number, name: ByteString): number {
-    const id = this.names.length
-    this.names.push(name)
-    symbolTable[slot] = id + 1
-    symbolHashes[id] = hash
-    symbolStarts[id] = start
-    if ((id + 1) * 2 > symbolTable.length) this.#grow()
-    return id
-  }
-
-  #grow(): void {
-    const size = symbolTable.length * 4
-    const hashes = new Int32Array(size)
-    hashes.set(symbolHashes)
-    const starts = new Int32Array(size)
-    starts.set(symbolStarts)
-    symbolHashes = hashes
-    symbolStarts = starts
-    symbolTable = new Int32Array(size)
-    this.#mask = size - 1
-    for (let id = 0; id < this.names.length; id++) {
-      const hash = hashes[id]!
-      let slot = (hash ^ (hash >>> 15)) & this.#mask
-      while (symbolTable[slot] !== 0) slot = (slot + 1) & this.#mask
-      symbolTable[slot] = id + 1
-    }
-  }
+  return add(slot, hash, name)
 }
