@@ -17,6 +17,7 @@ import type { Env, Run } from "./Code.ts"
 import { Code, constant, Delay, evaluate } from "./Code.ts"
 import { Coercion, coerceToText } from "./Coerce.ts"
 import { compileAttributes, compileLet } from "./CompileBindings.ts"
+import { callWithCall, isListCall } from "./CompileListCall.ts"
 import { binary, inBuiltin } from "./CompileOperators.ts"
 import { compileHasAttribute, compileSelect } from "./CompileSelect.ts"
 import { mismatch } from "./Describe.ts"
@@ -210,7 +211,7 @@ const lambdaCode = (unit: Unit, node: number, scope: Scope | null, name: SymbolI
 }
 
 /** The Codes of a counted group of child nodes. */
-const children = (unit: Unit, at: number, scope: Scope | null): Array<Code> => {
+export const children = (unit: Unit, at: number, scope: Scope | null): Array<Code> => {
   const n = unit.nodes[at] as number
   const codes = new Array<Code>(n)
   for (let i = 0; i < n; i++) codes[i] = compile(unit, unit.nodes[at + 1 + i] as number, scope)
@@ -248,8 +249,11 @@ const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => 
       return compileSelect(unit, node, scope)
     case Kind.HasAttribute:
       return compileHasAttribute(unit, node, scope)
-    case Kind.Call:
-      return callClosure(child(3), children(unit, node + 4, scope), position)
+    case Kind.Call: {
+      const args = children(unit, node + 4, scope)
+      const last = unit.nodes[node + 4 + args.length] as number
+      return isListCall(unit, last) ? callWithCall(unit, last, scope, child(3), args, position) : callClosure(child(3), args, position)
+    }
     case Kind.Let:
       return compileLet(unit, node, scope)
     case Kind.AttributeSet:
@@ -331,7 +335,7 @@ const explainEquality = (unit: Unit, node: number, scope: Scope | null): ((env: 
 }
 
 /** The error of a call, with the frames that tell of it. */
-const framed = (error: unknown, f: Value, position: Position): unknown => {
+export const framed = (error: unknown, f: Value, position: Position): unknown => {
   if (error instanceof NixError) {
     if (error.position === 0 && error.kind === "stack-overflow" && error.trace.length === 0) error.position = position
     else if (f instanceof Lambda) {
@@ -350,7 +354,7 @@ const framed = (error: unknown, f: Value, position: Position): unknown => {
   return error
 }
 
-const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: Position): ((env: Env) => Value) => {
+export const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: Position): ((env: Env) => Value) => {
   if (args.length === 1) {
     const only = args[0] as Code
     return (env) => {

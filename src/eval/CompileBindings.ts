@@ -82,6 +82,15 @@ const labelled = (code: Code, symbol: SymbolId, position: Position): Code => {
   return code
 }
 
+/**
+ * A binding that is another one of the same frame is one value with it only where the other is made first, and bindings are made in the order in which their names were
+ * first met: programs see that where they compare functions, and in what prints as repeated.
+ */
+const apart = (code: Code, symbol: SymbolId, symbols: ReadonlyArray<SymbolId>): Code => {
+  if (code.how === Delay.Variable && code.depth === 0 && (symbols[code.slot - 1] as SymbolId) > symbol) code.how = Delay.Thunk
+  return code
+}
+
 const frameOf = (unit: Unit, node: number, scope: Scope | null, recursive: boolean): Frame => {
   const cells = unit.nodes
   const sources = cells[node + 4] as number
@@ -110,7 +119,7 @@ const frameOf = (unit: Unit, node: number, scope: Scope | null, recursive: boole
     if (how === 0) code = labelled(compile(unit, value, inner, symbol), symbol, positions[i] as number)
     else if (how === 1) code = own ? outer(compile(unit, value, scope)) : compile(unit, value, scope)
     else code = inherited(firstSource + value, byEnvSlot, symbol, positions[i] as number)
-    codes.push(code)
+    codes.push(recursive ? apart(code, symbol, symbols) : code)
     if (recursive) byEnvSlot[i + 1] = code
   }
   return { scope: inner, symbols, positions, codes, size: own ? firstSource + sources : 0, recursive }

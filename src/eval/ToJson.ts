@@ -10,6 +10,7 @@ import { call } from "./Call.ts"
 import { copyToStore } from "./Coerce.ts"
 import { describe } from "./Describe.ts"
 import { inAttribute, inElement } from "./DeepForce.ts"
+import { Elements } from "./Elements.ts"
 import { batch, force, poll } from "./Force.ts"
 import { enterCall } from "./LambdaCode.ts"
 import { machine } from "./Machine.ts"
@@ -133,13 +134,27 @@ class Writer {
       if (start > 0) this.out += ","
       this.write(list[start] as Value)
     }
-    this.siblings(start, list.length, (i) => {
+    this.elements(Elements.of(list), start)
+    this.out += "]"
+    machine.depth--
+  }
+
+  /** What is left of a list. */
+  private elements(elements: Elements, start: number): void {
+    this.siblings(start, elements.size, (i) => {
       try {
-        this.write(list[i] as Value)
+        this.write(elements.at(i))
       } catch (error) {
         throw inElement(error, i)
       }
     })
+  }
+
+  /** A list of which there is nothing but its elements. */
+  writeElements(elements: Elements): void {
+    enterCall()
+    this.out += "["
+    this.elements(elements, 0)
     this.out += "]"
     machine.depth--
   }
@@ -221,8 +236,9 @@ const check = (json: ByteString): ByteString => {
  * The JSON text of a value (UTF-8 bytes). Contexts of its strings are added to `context`; paths are copied into the store when `copy` is set. With
  * `strict` false an unevaluated part is an error.
  */
-export const toJson = (value: Value, context: Set<string>, copy: boolean, strict = true): ByteString => {
+export const toJson = (value: Value | Elements, context: Set<string>, copy: boolean, strict = true): ByteString => {
   const writer = new Writer(context, copy, strict)
-  writer.write(value)
+  if (value instanceof Elements) writer.writeElements(value)
+  else writer.write(value)
   return check(writer.text)
 }

@@ -18,6 +18,7 @@
 import type { ByteString } from "../nix/Bytes.ts"
 import type { AttributeSet } from "./AttributeSet.ts"
 import type { Code, Env } from "./Code.ts"
+import type { Elements } from "./Elements.ts"
 import type { LambdaCode } from "./LambdaCode.ts"
 
 export class NixFloat {
@@ -75,10 +76,22 @@ export class Builtin {
   readonly name: string
   readonly arity: number
   readonly call: BuiltinFunction
-  constructor(name: string, arity: number, call: BuiltinFunction) {
+  /** Whether it looks at the elements of its last argument one after the other, and at nothing else of it: it may be given a `CallArgument`. */
+  readonly takesElements: boolean
+  /** Of one that makes a list of calls: those calls, for who takes elements. */
+  readonly elements: ((a: Value, b: Value) => Elements) | undefined
+  constructor(
+    name: string,
+    arity: number,
+    call: BuiltinFunction,
+    takesElements = false,
+    elements: ((a: Value, b: Value) => Elements) | undefined = undefined
+  ) {
     this.name = name
     this.arity = arity
     this.call = call
+    this.takesElements = takesElements
+    this.elements = elements
   }
 }
 

@@ -7,6 +7,7 @@ import { emptySet, fromEntries, fromSymbols, withSource } from "../AttributeSet.
 import { call2, isFunction, lazyCall2 } from "../Call.ts"
 import type { Env } from "../Code.ts"
 import { Code } from "../Code.ts"
+import { expectElements } from "../Elements.ts"
 import { expectAttribute, expectFunction, expectList, expectSet, expectText, first, only, second } from "../Expect.ts"
 import { force } from "../Force.ts"
 import { NixError } from "../NixError.ts"
@@ -90,15 +91,20 @@ const removeAttrs = (set: Value, names: Value): Value => {
 }
 
 const listToAttrs = (list: Value): Value => {
-  const elements = expectList(list, during.listToAttrs[0])
-  const n = elements.length
+  const elements = expectElements(list, during.listToAttrs[0])
+  const n = elements.size
   const symbols: Array<SymbolId> = []
-  const pairs: Array<AttributeSet> = []
+  const values: Array<Value> = []
+  const positions: Array<Position> = []
+  // Told once all names are known, as in Nix.
+  let incomplete: AttributeSet | undefined
   // Names that come in the order of their symbols, as new ones do, are all different.
   let seen: Set<SymbolId> | undefined
   let last = -1
+  let shape: Shape | undefined
+  let slot = -1
   for (let i = 0; i < n; i++) {
-    const pair = expectSet(elements[i] as Value, during.listToAttrs[1])
+    const pair = expectSet(elements.value(i), during.listToAttrs[1])
     const id = symbol(expectText(expectAttribute(pair, Names.name, during.listToAttrs[2]), during.listToAttrs[3]))
     if (seen === undefined && id <= last) seen = new Set(symbols)
     if (seen !== undefined) {
@@ -106,22 +112,18 @@ const listToAttrs = (list: Value): Value => {
       seen.add(id)
     }
     last = id
-    symbols.push(id)
-    pairs.push(pair)
-  }
-  const values = new Array<Value>(pairs.length)
-  const positions = new Array<Position>(pairs.length)
-  let shape: Shape | undefined
-  let slot = -1
-  for (let i = 0; i < values.length; i++) {
-    const pair = pairs[i] as AttributeSet
     if (pair.shape !== shape) {
       shape = pair.shape
       slot = shape.slot(Names.value)
     }
-    values[i] = slot < 0 ? expectAttribute(pair, Names.value, during.listToAttrs[2]) : pair.at(slot)
-    positions[i] = pair.positions[slot] ?? 0
+    if (slot < 0) incomplete ??= pair
+    else {
+      symbols.push(id)
+      values.push(pair.at(slot))
+      positions.push(pair.positions[slot] ?? 0)
+    }
   }
+  if (incomplete !== undefined) expectAttribute(incomplete, Names.value, during.listToAttrs[2])
   return fromSymbols(symbols, values, positions)
 }
 
@@ -215,7 +217,7 @@ export const attributes: ReadonlyArray<Builtin> = [
     return id === undefined ? null : positionSet(from.positionOf(id))
   }),
   new Builtin("removeAttrs", 2, removeAttrs),
-  new Builtin("listToAttrs", 1, listToAttrs),
+  new Builtin("listToAttrs", 1, listToAttrs, true),
   new Builtin("intersectAttrs", 2, intersectAttrs),
   new Builtin("catAttrs", 2, catAttrs),
   new Builtin("functionArgs", 1, functionArgs),

@@ -7,6 +7,7 @@ import type { NixHashAlgorithm } from "../../nix/Hash.ts"
 import { hashBytes, HashError, parseAlgorithm, parseFormat, parseHash, printHash } from "../../nix/Hash.ts"
 import { fromNames } from "../AttributeSet.ts"
 import { Coercion, coerceToString } from "../Coerce.ts"
+import { CallArgument } from "../Elements.ts"
 import { expectAttribute, expectSet, expectString, expectText, first, only, second } from "../Expect.ts"
 import { isOn, requireFeature } from "../Features.ts"
 import { machine } from "../Machine.ts"
@@ -35,6 +36,11 @@ const fromTomlText: TomlBuilder<Value> = {
 const timestamp = record("_type", "value")
 
 const fromTomlTextWithTimestamps: TomlBuilder<Value> = { ...fromTomlText, timestamp: (text) => timestamp("timestamp", text) }
+
+const valueToJson = (value: Value): Value => {
+  const context = new Set<string>()
+  return withContext(toJson(value instanceof CallArgument ? value.open() : value, context, true), context)
+}
 
 const fromJSON = (text: Value): Value => {
   const json = expectText(text, first("fromJSON"))
@@ -98,10 +104,7 @@ const convertHash = (argument: Value): Value => {
 
 export const conversion: ReadonlyArray<Builtin> = [
   new Builtin("toString", 1, (value) => coerceToString(value, Coercion.More, false)),
-  new Builtin("toJSON", 1, (value) => {
-    const context = new Set<string>()
-    return withContext(toJson(value, context, true), context)
-  }),
+  new Builtin("toJSON", 1, valueToJson, true),
   new Builtin("fromJSON", 1, fromJSON),
   new Builtin("toXML", 1, (value) => {
     const context = new Set<string>()

@@ -3,8 +3,9 @@
  * answer and so are batch points (design.md §2); folds and searches go one by one.
  */
 import { fromEntries, fromSymbols } from "../AttributeSet.ts"
-import { call, call2, lazyCalls } from "../Call.ts"
+import { call, call2 } from "../Call.ts"
 import { equalElement, less } from "../Compare.ts"
+import { Elements, expectElements } from "../Elements.ts"
 import { expectBoolean, expectFunction, expectInteger, expectList, expectText, first, second, third } from "../Expect.ts"
 import { batch, force, poll } from "../Force.ts"
 import { NixError } from "../NixError.ts"
@@ -41,33 +42,18 @@ const during = {
   ]
 } as const
 
-const map = (f: Value, list: Value): Value => {
+const mapped = (f: Value, list: Value): Elements => {
   const elements = expectList(list, during.map[1])
-  const n = elements.length
-  if (n === 0) return elements
-  const callee = expectFunction(f, during.map[0])
-  const calls = lazyCalls(callee)
-  const mapped = new Array<Value>(n)
-  for (let i = 0; i < n; i++) {
-    poll()
-    mapped[i] = calls(elements[i] as Value)
-  }
-  return mapped
+  return elements.length === 0 ? Elements.of(elements) : Elements.mapped(expectFunction(f, during.map[0]), elements)
 }
 
-const genList = (f: Value, size: Value): Value => {
+const generated = (f: Value, size: Value): Elements => {
   const n = expectInteger(size, during.genList[1])
   const refused = (): NixError => new NixError("eval", `cannot create list of size ${n}`)
   if (n < 0) throw refused()
   const callee = expectFunction(f, during.genList[0])
   if (n > listLimit) throw refused()
-  const calls = lazyCalls(callee)
-  const made = new Array<Value>(Number(n))
-  for (let i = 0; i < made.length; i++) {
-    poll()
-    made[i] = calls(i)
-  }
-  return made
+  return Elements.generated(callee, Number(n))
 }
 
 /** What a predicate says of each element; all are asked. */
@@ -138,10 +124,10 @@ const concatenated = (lists: ReadonlyArray<ReadonlyArray<Value>>): Array<Value> 
 }
 
 const concatLists = (list: Value): Value => {
-  const elements = expectList(list, during.concatLists[0])
-  const lists = new Array<ReadonlyArray<Value>>(elements.length)
-  batch(elements.length, (i) => {
-    lists[i] = expectList(elements[i] as Value, during.concatLists[1])
+  const elements = expectElements(list, during.concatLists[0])
+  const lists = new Array<ReadonlyArray<Value>>(elements.size)
+  batch(elements.size, (i) => {
+    lists[i] = expectList(elements.value(i), during.concatLists[1])
   })
   return concatenated(lists)
 }
@@ -158,22 +144,24 @@ const concatMap = (f: Value, list: Value): Value => {
 
 const foldl = (f: Value, start: Value, list: Value): Value => {
   const callee = expectFunction(f, during.foldl[0])
-  const elements = expectList(list, during.foldl[1])
+  const elements = expectElements(list, during.foldl[1])
   let result = start
-  for (let i = 0; i < elements.length; i++) result = call2(callee, result, elements[i] as Value)
+  for (let i = 0; i < elements.size; i++) result = call2(callee, result, elements.at(i))
   return force(result)
 }
 
 /** Looks for the first element whose answer is `wanted`. */
-const search = (name: "any" | "all", wanted: boolean): Builtin =>
-  new Builtin(name, 2, (f, list) => {
+const search = (name: "any" | "all", wanted: boolean): Builtin => {
+  const found = (f: Value, list: Value): boolean => {
     const callee = expectFunction(f, during[name][0])
-    const elements = expectList(list, during[name][1])
-    for (let i = 0; i < elements.length; i++) {
-      if (expectBoolean(call(callee, elements[i] as Value), during[name][2]) === wanted) return wanted
+    const elements = expectElements(list, during[name][1])
+    for (let i = 0; i < elements.size; i++) {
+      if (expectBoolean(call(callee, elements.at(i)), during[name][2]) === wanted) return wanted
     }
     return !wanted
-  })
+  }
+  return new Builtin(name, 2, found, true)
+}
 
 /**
  * Stable merge sort on a copy; `before(a, b)` is asked once a comparison, always about a later and an earlier element. Runs that are in order already cost one
@@ -219,14 +207,14 @@ export const mergeSort = (elements: ReadonlyArray<Value>, before: (a: Value, b: 
 }
 
 const sort = (f: Value, list: Value): Value => {
-  const elements = expectList(list, during.sort[1])
-  if (elements.length === 0) return elements
+  const elements = expectElements(list, during.sort[1])
+  if (elements.size === 0) return elements.list()
   const callee = expectFunction(f, during.sort[0])
-  const forced = new Array<Value>(elements.length)
+  const forced = new Array<Value>(elements.size)
   let strings = true
   let numbers = true
   for (let i = 0; i < forced.length; i++) {
-    const value = force(elements[i] as Value)
+    const value = elements.value(i)
     forced[i] = value
     if (typeof value !== "string") strings = false
     if (typeof value !== "number") numbers = false
@@ -249,17 +237,17 @@ const elemAt = (list: Value, index: Value): Value => {
 }
 
 export const lists: ReadonlyArray<Builtin> = [
-  new Builtin("map", 2, map),
-  new Builtin("genList", 2, genList),
+  new Builtin("map", 2, (f, list) => mapped(f, list).list(), false, mapped),
+  new Builtin("genList", 2, (f, size) => generated(f, size).list(), false, generated),
   new Builtin("filter", 2, filter),
   new Builtin("partition", 2, partition),
   new Builtin("groupBy", 2, groupBy),
-  new Builtin("concatLists", 1, concatLists),
+  new Builtin("concatLists", 1, concatLists, true),
   new Builtin("concatMap", 2, concatMap),
-  new Builtin("foldl'", 3, foldl),
+  new Builtin("foldl'", 3, foldl, true),
   search("any", true),
   search("all", false),
-  new Builtin("sort", 2, sort),
+  new Builtin("sort", 2, sort, true),
   new Builtin("elemAt", 2, elemAt),
   new Builtin("elem", 2, (value, list) => {
     const elements = expectList(list, second("elem"))

@@ -3,6 +3,7 @@
  */
 import type { ByteString } from "../../nix/Bytes.ts"
 import { Coercion, coerceToText } from "../Coerce.ts"
+import { expectElements } from "../Elements.ts"
 import { expectInteger, expectList, expectString, expectText, expectTextIn, first, only, second, third } from "../Expect.ts"
 import { batch, force } from "../Force.ts"
 import { NixError } from "../NixError.ts"
@@ -78,10 +79,10 @@ const coerced = (value: Value, context: Set<string>, words: string): ByteString 
 const concatStringsSep = (separator: Value, list: Value): Value => {
   const context = new Set<string>()
   const between = expectTextIn(separator, context, during.separator)
-  const elements = expectList(list, during.strings)
-  const texts = new Array<string>(elements.length)
-  batch(elements.length, (i) => {
-    texts[i] = coerced(elements[i] as Value, context, during.element)
+  const elements = expectElements(list, during.strings)
+  const texts = new Array<string>(elements.size)
+  batch(elements.size, (i) => {
+    texts[i] = coerced(elements.at(i), context, during.element)
   })
   return withContext(texts.join(between), context)
 }
@@ -148,6 +149,6 @@ export const strings: ReadonlyArray<Builtin> = [
   new Builtin("split", 2, split),
   new Builtin("substring", 3, substring),
   new Builtin("stringLength", 1, (string) => coerced(string, new Set(), only("stringLength")).length),
-  new Builtin("concatStringsSep", 2, concatStringsSep),
+  new Builtin("concatStringsSep", 2, concatStringsSep, true),
   new Builtin("replaceStrings", 3, replaceStrings)
 ]
