@@ -76,15 +76,36 @@ const coerced = (value: Value, context: Set<string>, words: string): ByteString 
   }
 }
 
+/** Texts are joined so many at a time: each of them can go soon after it was made. */
+const joinedAtOnce = 256
+
 const concatStringsSep = (separator: Value, list: Value): Value => {
   const context = new Set<string>()
   const between = expectTextIn(separator, context, during.separator)
   const elements = expectElements(list, during.strings)
-  const texts = new Array<string>(elements.size)
-  batch(elements.size, (i) => {
-    texts[i] = coerced(elements.at(i), context, during.element)
-  })
-  return withContext(texts.join(between), context)
+  const { size } = elements
+  const joined: Array<string> = []
+  let texts: Array<string> = []
+  /** The index of the first in `texts`. Once a part is suspended the others come in any order, and stay. */
+  let from = 0
+  let inOrder = true
+  batch(
+    size,
+    (i) => {
+      if (inOrder && i - from === joinedAtOnce) {
+        joined.push(texts.join(between))
+        texts = []
+        from = i
+      }
+      texts[i - from] = coerced(elements.at(i), context, during.element)
+    },
+    () => {
+      inOrder = false
+    }
+  )
+  if (joined.length === 0) return withContext(texts.join(between), context)
+  joined.push(texts.join(between))
+  return withContext(joined.join(between), context)
 }
 
 /** What may be replaced at a byte: the strings that start with it, by index, in order; empty ones match everywhere. */
