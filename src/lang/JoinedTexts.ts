@@ -33,15 +33,16 @@ export class JoinedTexts {
   }
 }
 
-/** The texts whose `count` lengths stand in `words` from `at` on; `undefined` unless they fill `text`. */
-export const joinedTexts = (words: Int32Array, at: number, count: number, text: ByteString): JoinedTexts | undefined => {
-  const ends = new Int32Array(count)
-  let end = 0
-  for (let i = 0; i < count; i++) {
-    const length = words[at + i]!
-    if (length < 0 || length > text.length - end) return undefined
-    end += length
-    ends[i] = end
+/** The texts that end there in `text`; `undefined` where the last one does not end with it. */
+export const joinedTexts = (text: ByteString, ends: Int32Array): JoinedTexts | undefined =>
+  (ends.length === 0 ? 0 : ends[ends.length - 1]) === text.length ? new JoinedTexts(text, ends) : undefined
+
+/** Whether each text ends at or after the one before it. */
+export const areInOrder = ({ ends }: JoinedTexts): boolean => {
+  let before = 0
+  for (const end of ends) {
+    if (end < before) return false
+    before = end
   }
-  return end === text.length ? new JoinedTexts(text, ends) : undefined
+  return true
 }

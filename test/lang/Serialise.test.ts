@@ -40,7 +40,7 @@ describe("trees as bytes", () => {
           .update(encode(syntax, new Set(["true", "f"])))
           .digest("hex")
       ],
-      [3, "09d004974aa30cce39f15670b11a818747c1757fc65713b8f6891bf278b4066a"]
+      [4, "d49a342cef6bb4b9e7becba926c4220eb889810db16185e8ddbe9a68767c310b"]
     )
   })
 
