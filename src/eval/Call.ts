@@ -14,13 +14,6 @@ import { Names } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 import { Builtin, Lambda, PartialBuiltin, Thunk } from "./Value.ts"
 
-const runBuiltin = (builtin: Builtin, args: ReadonlyArray<Value>): Value => {
-  enterCall()
-  const result = builtin.call(args[0] as Value, args[1] as Value, args[2] as Value)
-  machine.depth--
-  return result
-}
-
 /** `f a`, forced. */
 export const call = (f: Value, a: Value): Value => {
   const callee = force(f)
@@ -35,8 +28,13 @@ export const call = (f: Value, a: Value): Value => {
     return new PartialBuiltin(callee, [a])
   }
   if (callee instanceof PartialBuiltin) {
-    const args = [...callee.args, a]
-    return args.length === callee.builtin.arity ? runBuiltin(callee.builtin, args) : new PartialBuiltin(callee.builtin, args)
+    const { args, builtin } = callee
+    const n = args.length
+    if (n + 1 < builtin.arity) return new PartialBuiltin(builtin, [...args, a])
+    enterCall()
+    const result = n === 1 ? builtin.call(args[0] as Value, a, null) : builtin.call(args[0] as Value, args[1] as Value, a)
+    machine.depth--
+    return result
   }
   if (callee instanceof AttributeSet) {
     const functor = callee.get(Names.functor)
@@ -62,14 +60,26 @@ export const call2 = (f: Value, a: Value, b: Value): Value => {
   return call(call(callee, a), b)
 }
 
-/** `f a b …`, forced. */
+/** `f a b c`, forced. */
+export const call3 = (f: Value, a: Value, b: Value, c: Value): Value => {
+  const callee = force(f)
+  if (callee instanceof Builtin && callee.arity === 3) {
+    enterCall()
+    const result = callee.call(a, b, c)
+    machine.depth--
+    return result
+  }
+  return call(call2(callee, a, b), c)
+}
+
+/** `f a b …`, forced; there is at least one argument. */
 export const callAll = (f: Value, args: ReadonlyArray<Value>): Value => {
   const n = args.length
+  if (n === 1) return call(f, args[0] as Value)
   if (n === 2) return call2(f, args[0] as Value, args[1] as Value)
-  let callee: Value = force(f)
-  if (callee instanceof Builtin && callee.arity === n) return runBuiltin(callee, args)
-  for (let i = 0; i < n; i++) callee = call(callee, args[i] as Value)
-  return callee
+  let result = call3(f, args[0] as Value, args[1] as Value, args[2] as Value)
+  for (let i = 3; i < n; i++) result = call(result, args[i] as Value)
+  return result
 }
 
 /** Whether a forced value can be called. */

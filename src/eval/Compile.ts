@@ -12,7 +12,7 @@ import { negate } from "./Arithmetic.ts"
 import { assertionDifference } from "./AssertEqual.ts"
 import type { Position } from "./AttributeSet.ts"
 import { AttributeSet } from "./AttributeSet.ts"
-import { call, call2, callAll } from "./Call.ts"
+import { call, call2, call3, callAll } from "./Call.ts"
 import type { Env, Run } from "./Code.ts"
 import { Code, constant, Delay, evaluate } from "./Code.ts"
 import { Coercion, coerceToText } from "./Coerce.ts"
@@ -372,6 +372,17 @@ export const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: P
       const f = evaluate(callee, env)
       try {
         return call2(f, first.delay(env), second.delay(env))
+      } catch (error) {
+        throw framed(error, f, position)
+      }
+    }
+  }
+  if (args.length === 3) {
+    const [first, second, third] = args as [Code, Code, Code]
+    return (env) => {
+      const f = evaluate(callee, env)
+      try {
+        return call3(f, first.delay(env), second.delay(env), third.delay(env))
       } catch (error) {
         throw framed(error, f, position)
       }
