@@ -3,6 +3,7 @@
  * evaluations in it. Names are byte strings.
  */
 import type { JoinedTexts } from "../lang/JoinedTexts.ts"
+import { nameHash } from "../lang/NameHash.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 
 export type SymbolId = number
@@ -14,26 +15,18 @@ let hashes = new Int32Array(1 << 11)
 /** By hash: a symbol + 1; 0 is none. */
 let table = new Int32Array(1 << 12)
 
-/** Of the name that stands in a text. */
-const hashOf = (text: ByteString, from: number, to: number): number => {
-  let hash = to - from
-  for (let i = from; i < to; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  return hash ^ (hash >>> 15)
-}
-
-const stands = (name: ByteString, text: ByteString, from: number, to: number): boolean => {
-  const n = to - from
-  if (name.length !== n) return false
-  for (let i = 0; i < n; i++) if (name.charCodeAt(i) !== text.charCodeAt(from + i)) return false
-  return true
-}
+/** Where a name with this hash is in the table, unless others are there. */
+const slotOf = (hash: number): number => (hash ^ (hash >>> 15)) & (table.length - 1)
 
 /** Where the name that stands in a text is in the table, or would be. */
 const place = (text: ByteString, from: number, to: number, hash: number): number => {
   const mask = table.length - 1
-  for (let at = hash & mask; ; at = (at + 1) & mask) {
+  for (let at = slotOf(hash); ; at = (at + 1) & mask) {
     const id = (table[at] as number) - 1
-    if (id < 0 || (hashes[id] === hash && stands(names[id] as ByteString, text, from, to))) return at
+    if (id < 0) return at
+    if (hashes[id] !== hash) continue
+    const name = names[id] as ByteString
+    if (name.length === to - from && text.startsWith(name, from)) return at
   }
 }
 
@@ -44,7 +37,7 @@ const grow = (): void => {
   table = new Int32Array(table.length * 2)
   const mask = table.length - 1
   for (let id = 0; id < names.length; id++) {
-    let at = (hashes[id] as number) & mask
+    let at = slotOf(hashes[id] as number)
     while (table[at] !== 0) at = (at + 1) & mask
     table[at] = id + 1
   }
@@ -59,12 +52,22 @@ const enter = (name: ByteString, hash: number, at: number): SymbolId => {
   return id
 }
 
-/** The symbol of a name, made on first use. */
-export const symbol = (name: ByteString): SymbolId => {
-  const hash = hashOf(name, 0, name.length)
+/** The symbol of a name that has this hash. */
+const symbolHashed = (name: ByteString, hash: number): SymbolId => {
   const at = place(name, 0, name.length, hash)
   const known = (table[at] as number) - 1
   return known >= 0 ? known : enter(name, hash, at)
+}
+
+/** The symbol of a name, made on first use. */
+export const symbol = (name: ByteString): SymbolId => symbolHashed(name, nameHash(name, 0, name.length))
+
+/** The symbols of names whose hashes may be known. */
+export const symbolsHashed = (all: ReadonlyArray<ByteString>, known: Int32Array | undefined): Array<SymbolId> => {
+  if (known === undefined) return all.map(symbol)
+  const symbols = new Array<SymbolId>(all.length)
+  for (let i = 0; i < all.length; i++) symbols[i] = symbolHashed(all[i] as ByteString, known[i] as number)
+  return symbols
 }
 
 /** The symbols of names, of which no strings are made but for those that are new. */
@@ -74,7 +77,7 @@ export const symbolsOf = (all: JoinedTexts): Array<SymbolId> => {
   let from = 0
   for (let i = 0; i < ends.length; i++) {
     const to = ends[i] as number
-    const hash = hashOf(text, from, to)
+    const hash = nameHash(text, from, to)
     const at = place(text, from, to, hash)
     const known = (table[at] as number) - 1
     symbols[i] = known >= 0 ? known : enter(text.substring(from, to), hash, at)
@@ -91,7 +94,7 @@ const askedLimit = 1 << 16
 export const existingSymbol = (name: ByteString): SymbolId | undefined => {
   const known = asked.get(name)
   if (known !== undefined) return known
-  const id = (table[place(name, 0, name.length, hashOf(name, 0, name.length))] as number) - 1
+  const id = (table[place(name, 0, name.length, nameHash(name, 0, name.length))] as number) - 1
   if (id < 0) return undefined
   if (asked.size === askedLimit) asked.clear()
   asked.set(name, id)

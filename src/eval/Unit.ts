@@ -5,7 +5,7 @@ import type { Syntax } from "../lang/Syntax.ts"
 import { machine } from "./Machine.ts"
 import type { Scope } from "./Scope.ts"
 import type { SymbolId } from "./Symbols.ts"
-import { symbol, symbolsOf } from "./Symbols.ts"
+import { symbolsHashed, symbolsOf } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 
 /** Where code stands that is not compiled yet. */
@@ -31,7 +31,7 @@ export class Unit {
   constructor(syntax: Syntax) {
     this.syntax = syntax
     this.nodes = syntax.nodes
-    this.symbols = syntax.names === undefined ? syntax.symbols.map(symbol) : symbolsOf(syntax.names)
+    this.symbols = syntax.names === undefined ? symbolsHashed(syntax.symbols, syntax.hashes) : symbolsOf(syntax.names)
     this.base = machine.positions.add(syntax)
     this.globals = machine.globals
     this.last = new Place(this, null)

@@ -7,8 +7,9 @@
  */
 import { classes, digit, inName, leads } from "./Characters.ts"
 import * as Lead from "./Lead.ts"
+import { hashSteps } from "./NameHash.ts"
 import { bytes, fail, hasReturns, length, source } from "./Source.ts"
-import { hashSteps, intern, keywordToken } from "./SymbolTable.ts"
+import { intern, keywordToken } from "./SymbolTable.ts"
 import * as Token from "./Token.ts"
 import { digitsEnd, floatEnd, homePathEnd, openWords, pathEnd, searchPathEnd, uriEnd } from "./WordEnds.ts"
 

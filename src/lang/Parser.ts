@@ -14,7 +14,7 @@ import { openLiterals, strings, unexpected } from "./LiteralParser.ts"
 import { closeNodes, depth, openNodes } from "./NodeBuffer.ts"
 import { ParseError } from "./ParseError.ts"
 import { closeSource, openSource } from "./Source.ts"
-import { allNames, openSymbols } from "./SymbolTable.ts"
+import { allHashes, allNames, openSymbols } from "./SymbolTable.ts"
 import type { Origin, Syntax } from "./Syntax.ts"
 import { closeText } from "./TextLexer.ts"
 import * as Token from "./Token.ts"
@@ -70,7 +70,7 @@ const parseAs = (asBindings: boolean, source: ByteString, origin: Origin, baseDi
     openExpressions(options.maxDepth ?? defaultMaxDepth)
     try {
       const root = asBindings ? bindingsOnly() : file()
-      return { origin, baseDirectory, source, nodes: closeNodes(), symbols: allNames(), strings, root }
+      return { origin, baseDirectory, source, nodes: closeNodes(), symbols: allNames(), hashes: allHashes(), strings, root }
     } catch (error) {
       // The only RangeError that can happen here is this thread's stack being full.
       if (!(error instanceof RangeError)) throw error

@@ -1,22 +1,13 @@
 /**
  * The names of the source that is being parsed, numbered in the order in which they are first seen, and the keywords.
  *
- * An open-addressed hash table: a name seen before costs no string. The hash of a name is that of all but its last byte, mixed with that byte as `mixed` does, from 0: so
- * the lexer can make it while it reads the name. Keywords are in the table from the start, so that telling them from names takes no look of its own. The arrays are scratch space. Pure but for that state.
+ * An open-addressed hash table: a name seen before costs no string. Hashes are those of `NameHash.ts`, which
+ * the lexer makes while it reads a name. Keywords are in the table from the start, so that telling them from names takes no look of its own. The arrays are scratch space. Pure but for that state.
  */
 import type { ByteString } from "../nix/Bytes.ts"
+import { nameHash } from "./NameHash.ts"
 import { source } from "./Source.ts"
 import * as Token from "./Token.ts"
-
-/** Random numbers, not known beforehand, so that nobody can write a file whose names all collide. */
-export const hashSteps = new Int32Array(256)
-for (let byte = 0; byte < 256; byte++) hashSteps[byte] = Math.floor(Math.random() * 0x1_0000_0000)
-
-/**
- * A hash with one more byte in it. The lexer has this written out. Shifts and a table, since the engine's middle compiler makes a call of `Math.imul`, and a float of a
- * sum that does not fit 32 bits.
- */
-const mixed = (hash: number, byte: number): number => (hash >>> 8) ^ hashSteps[(hash ^ byte) & 255]!
 
 const keywords: ReadonlyArray<readonly [ByteString, number]> = [
   ["if", Token.If],
@@ -41,12 +32,6 @@ const texts: Array<ByteString> = ["", ...keywords.map(([text]) => text)]
 const firstName = texts.length
 let mask = smallTable - 1
 
-const hashOf = (text: ByteString): number => {
-  let hash = 0
-  for (let i = 0; i < text.length; i++) hash = mixed(hash, text.charCodeAt(i))
-  return hash
-}
-
 /** Enters what has a hash and a length already where nothing equal is. */
 const enter = (entry: number): void => {
   const hash = hashes[entry]!
@@ -56,7 +41,7 @@ const enter = (entry: number): void => {
 }
 
 for (let entry = 1; entry < firstName; entry++) {
-  hashes[entry] = hashOf(texts[entry]!)
+  hashes[entry] = nameHash(texts[entry]!, 0, texts[entry]!.length)
   lengths[entry] = texts[entry]!.length
 }
 
@@ -82,6 +67,9 @@ export const openSymbols = (): void => {
 
 /** The names, by symbol. */
 export const allNames = (): ReadonlyArray<ByteString> => texts.slice(firstName)
+
+/** Their hashes. */
+export const allHashes = (): Int32Array => hashes.slice(firstName, texts.length)
 
 /** How many names there are. */
 export const countNames = (): number => texts.length - firstName
@@ -117,7 +105,7 @@ export const keywordToken = (word: number): number => keywords[word + firstName 
 
 /** The symbol of a name that is no keyword by how it stands there. */
 export const symbolOf = (name: ByteString): number => {
-  const hash = hashOf(name)
+  const hash = nameHash(name, 0, name.length)
   let slot = (hash ^ (hash >>> 15)) & mask
   for (let entry = table[slot]!; entry !== 0; entry = table[slot]!) {
     if (entry >= firstName && hashes[entry] === hash && texts[entry] === name) return entry - firstName

@@ -36,6 +36,8 @@ export interface Syntax {
   readonly source: ByteString
   readonly nodes: Int32Array
   readonly symbols: ReadonlyArray<ByteString>
+  /** Hashes of the symbols (`NameHash.ts`), where the tree comes from the parser of this thread. */
+  readonly hashes?: Int32Array
   /** The same names as `symbols`, where the tree came with them joined: asking for `symbols` would cut them all. */
   readonly names?: JoinedTexts
   readonly strings: ReadonlyArray<ByteString>
