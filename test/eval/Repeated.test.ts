@@ -38,11 +38,23 @@ describe("a list that stands in several places", () => {
     ["map (x: x) (let a = [ 1 ]; in [ a a ])", "[ [ 1 ] [ 1 ] ]"],
     ["with { v = [ 1 2 3 ]; }; [ v v ]", "[ [ 1 2 3 ] [ 1 2 3 ] ]"],
     ["let l = [ [ 1 ] [ 1 ] ]; in [ (builtins.head l) l l ]", "[ [ 1 ] [ [ 1 ] [ 1 ] ] «repeated» ]"],
+    // Bindings are made in the order in which their names were first met, and `name` is older than any program.
+    ["[ (rec { a = [ 1 ]; name = a; }) ]", "[ { a = [ 1 ]; name = [ 1 ]; } ]"],
+    ["let second = first; first = [ 1 ]; third = second; in [ first second third ]", "[ [ 1 ] [ 1 ] «repeated» ]"],
     ["let x = [ x 1 ]; in x", "[ [ «repeated» 1 ] 1 ]"]
   ] as const) {
     for (const [way, print] of ways)
       it(`is one list or several, as in Nix: ${expression}, by ${way}`, () => assert.strictEqual(printed(expression, print), expected))
   }
+
+  it("is one or several as functions are, which are equal only to themselves", () => {
+    for (const [expression, expected] of [
+      ["let old = x: x; new = old; in [ old ] == [ new ]", "true"],
+      ["let newer = older; older = x: x; in [ older ] == [ newer ]", "false"],
+      ["rec { f = x: x; name = f; same = [ f ] == [ name ]; }.same", "false"]
+    ] as const)
+      assert.strictEqual(evaluate(expression).text, expected, expression)
+  })
 
   it("is one with the argument that is traced", () => {
     for (const [expression, expected] of [
