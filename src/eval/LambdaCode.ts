@@ -94,7 +94,9 @@ export class LambdaCode {
       if (slot >= 0) env[at++] = set.at(slot)
       else {
         const fallback = (formals[i] as Formal).fallback as Code
-        env[at++] = fallback.how === Delay.Constant ? fallback.delay(env) : new Thunk(fallback, env)
+        // A variable is one value with the argument, as in Nix.
+        const plain = fallback.how === Delay.Constant || fallback.how === Delay.Variable
+        env[at++] = plain ? fallback.delay(env) : new Thunk(fallback, env)
       }
     }
     return env

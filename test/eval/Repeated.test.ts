@@ -38,6 +38,8 @@ describe("a list that stands in several places", () => {
     ["map (x: x) (let a = [ 1 ]; in [ a a ])", "[ [ 1 ] [ 1 ] ]"],
     ["with { v = [ 1 2 3 ]; }; [ v v ]", "[ [ 1 2 3 ] [ 1 2 3 ] ]"],
     ["let l = [ [ 1 ] [ 1 ] ]; in [ (builtins.head l) l l ]", "[ [ 1 ] [ [ 1 ] [ 1 ] ] «repeated» ]"],
+    ["({ given, other ? given }: [ given other ]) { given = [ 1 ]; }", "[ [ 1 ] «repeated» ]"],
+    ["let z = [ 1 ]; in ({ other ? z }: [ z other ]) { }", "[ [ 1 ] «repeated» ]"],
     // Bindings are made in the order in which their names were first met, and `name` is older than any program.
     ["[ (rec { a = [ 1 ]; name = a; }) ]", "[ { a = [ 1 ]; name = [ 1 ]; } ]"],
     ["let second = first; first = [ 1 ]; third = second; in [ first second third ]", "[ [ 1 ] [ 1 ] «repeated» ]"],
@@ -50,6 +52,8 @@ describe("a list that stands in several places", () => {
   it("is one or several as functions are, which are equal only to themselves", () => {
     for (const [expression, expected] of [
       ["let old = x: x; new = old; in [ old ] == [ new ]", "true"],
+      ["({ given, other ? given }: [ given ] == [ other ]) { given = x: x; }", "true"],
+      ["let f = x: x; in ({ other ? f }: [ f ] == [ other ]) { }", "true"],
       ["let newer = older; older = x: x; in [ older ] == [ newer ]", "false"],
       ["rec { f = x: x; name = f; same = [ f ] == [ name ]; }.same", "false"]
     ] as const)
