@@ -78,8 +78,17 @@ const builtins = {
   })
 }
 
+/**
+ * The bundler makes classes variables that anybody might assign. The engine then cannot know them beforehand, so that each `instanceof` is a call into its runtime: a
+ * twentieth of the evaluator's time.
+ */
+const classes = {
+  name: "classes",
+  renderChunk: (code) => ({ code: code.replace(/^var ([\w$]+) = class\b/gm, "const $1 = class") })
+}
+
 const bundle = {
-  plugins: [builtins],
+  plugins: [builtins, classes],
   platform: "node",
   // Found at run time where they are installed (design §7b): never part of the bundle.
   external: [/^@napi-rs\//, /^@effect\/opentelemetry/, /^@opentelemetry\//]
