@@ -18,7 +18,7 @@ import type { Value } from "./Value.ts"
 /** A position: an index into the evaluation's position table; 0 is none. */
 export type Position = number
 
-const noPositions: ReadonlyArray<Position> = []
+export const noPositions: ReadonlyArray<Position> = []
 
 /** The positions of a set that was grown, put together when somebody asks: hardly anybody asks a large set. */
 class GrownPositions {

@@ -93,9 +93,10 @@ const removeAttrs = (set: Value, names: Value): Value => {
 const listToAttrs = (list: Value): Value => {
   const elements = expectElements(list, during.listToAttrs[0])
   const n = elements.size
-  const symbols: Array<SymbolId> = []
-  const values: Array<Value> = []
-  const positions: Array<Position> = []
+  const symbols = new Array<SymbolId>(n)
+  const values = new Array<Value>(n)
+  const positions = new Array<Position>(n)
+  let size = 0
   // Told once all names are known, as in Nix.
   let incomplete: AttributeSet | undefined
   // Names that come in the order of their symbols, as new ones do, are all different.
@@ -106,7 +107,7 @@ const listToAttrs = (list: Value): Value => {
   for (let i = 0; i < n; i++) {
     const pair = expectSet(elements.value(i), during.listToAttrs[1])
     const id = symbol(expectText(expectAttribute(pair, Names.name, during.listToAttrs[2]), during.listToAttrs[3]))
-    if (seen === undefined && id <= last) seen = new Set(symbols)
+    if (seen === undefined && id <= last) seen = new Set(symbols.slice(0, size))
     if (seen !== undefined) {
       if (seen.has(id)) continue
       seen.add(id)
@@ -118,11 +119,12 @@ const listToAttrs = (list: Value): Value => {
     }
     if (slot < 0) incomplete ??= pair
     else {
-      symbols.push(id)
-      values.push(pair.at(slot))
-      positions.push(pair.positions[slot] ?? 0)
+      symbols[size] = id
+      values[size] = pair.at(slot)
+      positions[size++] = pair.positions[slot] ?? 0
     }
   }
+  symbols.length = values.length = positions.length = size
   if (incomplete !== undefined) expectAttribute(incomplete, Names.value, during.listToAttrs[2])
   return fromSymbols(symbols, values, positions)
 }

@@ -5,7 +5,7 @@
  * long integers are not for it; nor are texts with `\u`, since escapes become UTF-8 here; and where it refuses something ours says what is wrong, in Nix's words.
  */
 import type { ByteString } from "../../nix/Bytes.ts"
-import { AttributeSet, emptySet, fromNames } from "../AttributeSet.ts"
+import { AttributeSet, emptySet, fromNames, noPositions } from "../AttributeSet.ts"
 import type { Shape } from "../Shape.ts"
 import { ascendingSlots, sharedShape } from "../Shape.ts"
 import { symbol } from "../Symbols.ts"
@@ -89,10 +89,10 @@ class Converter {
       this.layouts.set(first, layout)
     }
     const { order, shape } = layout
-    if (order === undefined) return new AttributeSet(shape, parts, [], null, null)
+    if (order === undefined) return new AttributeSet(shape, parts, noPositions, null, null)
     const sorted = new Array<Value>(order.length)
     for (let slot = 0; slot < sorted.length; slot++) sorted[slot] = parts[order[slot] as number] as Value
-    return new AttributeSet(shape, sorted, [], null, null)
+    return new AttributeSet(shape, sorted, noPositions, null, null)
   }
 }
 
