@@ -1,6 +1,6 @@
 /**
- * The CLI as two bundles in one folder: that of the main thread, in which heavy subcommands stay in files of their own, loaded when used; and that of the evaluator's
- * thread, which is one file, since each costs a millisecond or two. Start-up is a third of that of the sources, and less.
+ * The CLI as bundles in one folder: that of the main thread, in which heavy subcommands stay in files of their own, loaded when used; the first file of the evaluator's
+ * thread; and the evaluator, one script of which the code is kept from run to run (`src/realise/KeptCode.ts`). Start-up is a third of that of the sources, and less.
  */
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "rolldown"
@@ -26,7 +26,14 @@ const build = [
 const together = [
   {
     name: "start",
-    roots: ["package.json", "src/realise/EvaluatorThread.ts", "src/cli/quick/Words.ts", "src/cli/quick/Waiting.ts", "src/cli/quick/Kept.ts"]
+    roots: [
+      "package.json",
+      "src/realise/EvaluatorThread.ts",
+      "src/cli/quick/Words.ts",
+      "src/cli/quick/Waiting.ts",
+      "src/cli/quick/Here.ts",
+      "src/cli/quick/Kept.ts"
+    ]
   },
   { name: "program", roots: program },
   { name: "build", roots: build }
@@ -65,17 +72,31 @@ const groups = together.map(({ name, roots }, i) => {
  * Node's own modules are asked for by `process.getBuiltinModule`: an `import` makes a module of each of their properties, and asks for each, so that of `node:fs` alone loads
  * all that streams need, three milliseconds' worth.
  */
-const builtins = {
-  name: "builtins",
-  renderChunk: (code) => ({
-    code: code.replace(
-      /^import\s*(?:\*\s*as\s+([\w$]+)|(\{[^}]*\})|([\w$]+))\s*from\s*["'](node:[\w/]+)["'];?/gm,
-      (_, all, some, one, name) => {
-        const names = all ?? one ?? some.replace(/\s+as\s+/g, ": ")
-        return `const ${names} = process.getBuiltinModule("${name}");`
-      }
-    )
+const withoutImports = (code) =>
+  code.replace(/^import\s*(?:\*\s*as\s+([\w$]+)|(\{[^}]*\})|([\w$]+))\s*from\s*["'](node:[\w/]+)["'];?/gm, (_, all, some, one, name) => {
+    const names = all ?? one ?? some.replace(/\btype\s+[\w$]+(?:\s+as\s+[\w$]+)?\s*,?/g, "").replace(/\s+as\s+/g, ": ")
+    return `const ${names} = process.getBuiltinModule("${name}");`
   })
+
+const builtins = { name: "builtins", renderChunk: (code) => ({ code: withoutImports(code) }) }
+
+/** The same for a script, in whose pieces no `import` is left to be found. */
+const scriptBuiltins = {
+  name: "script-builtins",
+  transform: {
+    filter: { id: /\/src\/.*\.ts$/, code: /from "node:|import\.meta/ },
+    handler: (code) =>
+      withoutImports(code).replaceAll("import.meta.url", 'process.getBuiltinModule("node:url").pathToFileURL(__filename).href')
+  }
+}
+
+/** Scripts are read as bytes. */
+const ascii = {
+  name: "ascii",
+  generateBundle: (_, files) => {
+    for (const file of Object.values(files))
+      file.code = file.code.replace(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+  }
 }
 
 /**
@@ -111,11 +132,13 @@ export default defineConfig([
     input: { yix: "src/cli/main.ts", EvaluatorProcess: "src/realise/jobs/EvaluatorProcess.ts" },
     output: { ...output, codeSplitting: { groups }, cleanDir: true }
   },
+  { ...bundle, input: { EvaluatorBoot: "src/realise/EvaluatorBoot.ts" }, output },
   {
     ...bundle,
-    input: { EvaluatorBoot: "src/realise/EvaluatorBoot.ts" },
-    // The package says that its modules do nothing by being loaded; this one does.
-    treeshake: { moduleSideEffects: [{ test: /\/EvaluatorWorker\.ts$/, sideEffects: true }] },
-    output
+    plugins: [scriptBuiltins, ascii],
+    // Only for who hashes with BLAKE3. What is loaded later would make modules begin later, too, behind a check at each use.
+    external: [...bundle.external, /\/Wasm\.ts$/],
+    input: { EvaluatorCode: "src/realise/EvaluatorCode.ts" },
+    output: { ...output, format: "cjs", codeSplitting: false, entryFileNames: "[name]-[hash].cjs" }
   }
 ])

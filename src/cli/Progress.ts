@@ -7,8 +7,8 @@ import * as JsonProgress from "../telemetry/JsonProgress.ts"
 import * as LiveProgress from "../telemetry/LiveProgress.ts"
 import * as PlainProgress from "../telemetry/PlainProgress.ts"
 import { LogFormat, Quiet, Verbose } from "./CommonFlags.ts"
-import { harmless, tell } from "./StandardStreams.ts"
-import { colorWanted, liveTerminal, runsForNobody, showsUnicode } from "./Terminal.ts"
+import { harmless, runsForNobody, showsUnicode, tell } from "./StandardStreams.ts"
+import { colorWanted, liveTerminal } from "./Terminal.ts"
 
 /** Runs `use` with its events shown. */
 export const withProgress = Effect.fnUntraced(function* <A, E, R>(use: Effect.Effect<A, E, R>) {

@@ -81,3 +81,19 @@ export const colorFor = (choice: ColorChoice): boolean => {
   if ((FORCE_COLOR ?? "") !== "" && FORCE_COLOR !== "0") return true
   return TERM !== "dumb" && isTerminal(2)
 }
+
+/** Columns and rows of the terminal that standard error is. */
+export const terminalSize = (): { readonly width: number; readonly height: number } => ({
+  // Terminals that do not know their size say 0.
+  width: process.stderr.columns || 80,
+  height: process.stderr.rows || 24
+})
+
+/** Whether the locale says that the terminal shows UTF-8. */
+export const showsUnicode = (): boolean => {
+  const { LC_ALL, LC_CTYPE, LANG } = process.env
+  return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || "")
+}
+
+/** Whether this is a run of continuous integration, whose terminal, where there is one, is a log that people read later. */
+export const runsForNobody = (): boolean => !["", "0", "false"].includes(process.env["CI"] ?? "")

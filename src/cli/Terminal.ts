@@ -4,26 +4,16 @@
 import * as Effect from "effect/Effect"
 import type { Terminal, TerminalEvents } from "../telemetry/LiveProgress.ts"
 import { Color } from "./CommonFlags.ts"
-import { colorFor, isTerminal, tellPart } from "./StandardStreams.ts"
+import { colorFor, isTerminal, tellPart, terminalSize } from "./StandardStreams.ts"
 
 /** Whether standard error shows colours, as `--color` says. */
 export const colorWanted: Effect.Effect<boolean, never, typeof Color.Identifier> = Effect.map(Color, colorFor)
-
-/** Whether the locale says that the terminal shows UTF-8. */
-export const showsUnicode = (): boolean => {
-  const { LC_ALL, LC_CTYPE, LANG } = process.env
-  return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || "")
-}
-
-/** Whether this is a run of continuous integration, whose terminal, where there is one, is a log that people read later. */
-export const runsForNobody = (): boolean => !["", "0", "false"].includes(process.env["CI"] ?? "")
 
 /** Standard error as a terminal on which the cursor can be moved; `undefined` where it is none. */
 export const liveTerminal = (): Terminal | undefined => {
   if (!isTerminal(2) || process.env["TERM"] === "dumb") return undefined
   return {
-    // Terminals that do not know their size say 0.
-    size: () => ({ width: process.stderr.columns || 80, height: process.stderr.rows || 24 }),
+    size: terminalSize,
     write: tellPart,
     watch
   }

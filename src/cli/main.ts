@@ -5,6 +5,7 @@
 import { writeSync } from "node:fs"
 import manifest from "../../package.json" with { type: "json" }
 import { ownProcess, startAhead, startEarly } from "../realise/EvaluatorThread.ts"
+import { evaluateAlone, mayStayHere } from "./quick/Here.ts"
 import { takeKept } from "./quick/Kept.ts"
 import { wait } from "./quick/Waiting.ts"
 import { begun } from "./quick/Words.ts"
@@ -36,8 +37,11 @@ const start = async (): Promise<void> => {
     const kept = await takeKept(evaluation)
     if (typeof kept === "number") process.exit(kept)
     if (kept === "none") {
-      const thread = startAhead(evaluation.job)
-      if (evaluation.alone !== undefined) return wait(thread, evaluation.job, evaluation.alone, loadRest)
+      const { alone, job } = evaluation
+      const here = alone !== undefined && mayStayHere(job) ? await evaluateAlone(job, alone) : { printed: 0 }
+      if (typeof here === "number") process.exit(here)
+      const thread = startAhead(job, here.printed)
+      if (alone !== undefined) return wait(thread, job, alone, loadRest)
     }
   }
   await (

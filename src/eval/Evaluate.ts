@@ -56,6 +56,7 @@ export const program = <A>(machine: Machine, body: () => A): Program<A> => {
           if (error instanceof NixError) return { _tag: "Failed", error }
           if (error instanceof Interrupted) return { _tag: "Interrupted" }
           if (error instanceof RangeError) {
+            machine.host.stackExhausted?.()
             return { _tag: "Failed", error: new NixError("stack-overflow", "stack overflow (possible infinite recursion)") }
           }
           throw error

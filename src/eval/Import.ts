@@ -99,6 +99,7 @@ const compileSource = (source: ByteString, origin: Origin, directory: ByteString
     return compile(unit, syntax.root, scope)
   } catch (error) {
     if (!(error instanceof ParseError)) throw error
+    if (error.reason._tag === "TooDeep") m.host.stackExhausted?.()
     const failure = new NixError("parse", error.message)
     failure.diagnostic = error
     throw failure

@@ -135,6 +135,8 @@ export interface IoHost {
   print(line: ByteString): void
   /** Polled now and then: true when the evaluation should end (Ctrl-C). */
   interrupted(): boolean
+  /** The stack was full: what fails for that would not on a larger one. Absent: there is none. */
+  stackExhausted?(): void
 }
 
 /** One text for equal requests. */

@@ -6,9 +6,9 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { toUnicode } from "../nix/Bytes.ts"
 import { type Event, EventSink, type WorkKind } from "../wire/Events.ts"
-import type { EvaluationJob, EvaluationSource } from "./Evaluation.ts"
+import type { EvaluationJob } from "./Evaluation.ts"
+import { evaluationName } from "./EvaluatorProtocol.ts"
 import type { SessionRequest } from "./Session.ts"
 
 let lastId = 0
@@ -42,9 +42,6 @@ export const announced = <A, E extends { readonly message: string }, R>(
       Effect.withSpan(`realise.${kind}`, { attributes: path === undefined ? { name } : { name, path } })
     )
   })
-
-/** What an evaluation is called: its file. */
-export const evaluationName = (source: EvaluationSource): string => (source._tag === "File" ? toUnicode(source.path) : "an expression")
 
 /** Runs an evaluation, named after its file. */
 export const evaluating = <A, E extends { readonly message: string }, R>(

@@ -1,10 +1,10 @@
 /**
- * First file of the evaluator's thread: threads do not share the compile cache of their process until they ask for it, and it saves a third of their start.
+ * First file of the evaluator's thread.
  */
-import { enableCompileCache } from "node:module"
 import { workerData } from "node:worker_threads"
+import type { ThreadData } from "./EvaluatorWorker.ts"
+import { loadEvaluator } from "./LoadEvaluator.ts"
 
-const { compileCache } = workerData as { readonly compileCache: string | undefined }
-
-if (compileCache !== undefined) enableCompileCache(compileCache)
-void import("./EvaluatorWorker.ts")
+const data = workerData as ThreadData
+const { exports, keep } = await loadEvaluator(data.code)
+exports.serveThread(data, keep)

@@ -7,7 +7,7 @@ import type { Fetch } from "../fetch/Fetch.ts"
 import { type ByteString, toUnicode } from "../nix/Bytes.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import type { StoreStamp } from "./Dependencies.ts"
-import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
+import type { EvaluationJob, EvaluationResult, EvaluationSource } from "./Evaluation.ts"
 import type { FileTime } from "./FileTimes.ts"
 import type { AttributeReply, AttributeRequest, AttributeSettings } from "./jobs/AttributeJob.ts"
 import type { SessionReply, SessionRequest, SessionSettings, SessionView } from "./Session.ts"
@@ -68,6 +68,9 @@ export type FromEvaluator =
   | { readonly _tag: "Attribute"; readonly reply: AttributeReply }
   | { readonly _tag: "Failed"; readonly rendered: ByteString; readonly exitCode: number; readonly unusable: boolean }
   | { readonly _tag: "Interrupted" }
+
+/** What an evaluation is called: its file. */
+export const evaluationName = (source: EvaluationSource): string => (source._tag === "File" ? toUnicode(source.path) : "an expression")
 
 /** A rendered error without its leading `error:`, which whoever shows it puts there. */
 export const withoutLabel = (rendered: ByteString): string =>

@@ -3,11 +3,11 @@
  * the thread boots on another core, and works, while the rest of the program is still being loaded. Loads nothing of ours but the protocol, since it comes before everything.
  */
 import { getCompileCacheDir } from "node:module"
-import { dirname } from "node:path"
 import type { MessagePort, Worker } from "node:worker_threads"
 import type { EvaluationJob } from "./Evaluation.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
+import type { ThreadData } from "./EvaluatorWorker.ts"
 
 /**
  * Deep recursion needs stack, allocation needs a young generation that it does not fill at once (measurements part II §3, §6). Twice as large a one takes 30 MiB more and
@@ -39,6 +39,8 @@ export interface Listener {
 export class Thread {
   /** The task that it was given before anybody asked for it. */
   ahead: Task | undefined
+  /** Lines that it will print first, and that the user has seen already. */
+  seen = 0
   readonly worker: Worker
   readonly port: MessagePort
   readonly flags: Int32Array
@@ -52,12 +54,11 @@ export class Thread {
     // Not for programs that come to their end without a thread.
     const { MessageChannel, Worker } = process.getBuiltinModule("node:worker_threads")
     const source = import.meta.url.endsWith(".ts") ? "./EvaluatorBoot.ts" : "./EvaluatorBoot.js"
-    const cache = getCompileCacheDir()
     const channel = new MessageChannel()
     this.flags = new Int32Array(new SharedArrayBuffer(16))
     this.port = channel.port1
     this.worker = new Worker(new URL(source, import.meta.url), {
-      workerData: { port: channel.port2, flags: this.flags, ours, compileCache: cache === undefined ? undefined : dirname(cache) },
+      workerData: { port: channel.port2, flags: this.flags, ours, code: getCompileCacheDir() } satisfies ThreadData,
       transferList: [channel.port2],
       resourceLimits: limits,
       // Else Node joins them to its own streams, and loads all of its terminals and sockets.
@@ -80,7 +81,8 @@ export class Thread {
   }
 
   readonly #receive = (message: FromEvaluator): void => {
-    if (this.#listener === undefined) this.#kept.push(message)
+    if (message._tag === "Print" && this.seen > 0) this.seen--
+    else if (this.#listener === undefined) this.#kept.push(message)
     else this.#listener.received(message)
   }
 
@@ -157,9 +159,13 @@ export const startEarly = (): void => {
   early ??= new Thread()
 }
 
-/** The same, and the thread begins with the job at once: whoever asks for a thread and then for this very job finds it under way. */
-export const startAhead = (job: EvaluationJob): Thread => {
+/**
+ * The same, and the thread begins with the job at once: whoever asks for a thread and then for this very job finds it under way. `seen`: lines of its that were printed
+ * before.
+ */
+export const startAhead = (job: EvaluationJob, seen = 0): Thread => {
   early ??= new Thread()
+  early.seen = seen
   early.ahead = { _tag: "Run", job, timed: false }
   early.begin(early.ahead)
   return early

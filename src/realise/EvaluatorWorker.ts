@@ -1,7 +1,6 @@
 /**
- * The evaluator's thread: takes jobs from the main thread, one at a time, and runs them. Started by `EvaluatorHost.ts` with a large stack.
+ * The evaluator's thread: takes jobs from the main thread, one at a time, and runs them. Started by `EvaluatorThread.ts` with a large stack.
  */
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
 import type { MessagePort } from "node:worker_threads"
 import { installNode } from "../castore/crypto/Node.ts"
 import { hashPath } from "../store/HashPath.ts"
@@ -12,14 +11,27 @@ import { prepare } from "./EvaluationRun.ts"
 import type { RunResult } from "./EvaluationRun.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
-import type { AttributeRun } from "./jobs/AttributeRun.ts"
-import type { SessionRun } from "./SessionRun.ts"
+import { type AttributeRun, openAttributes } from "./jobs/AttributeRun.ts"
+import { resume } from "./OptimisingCompiler.ts"
+import { openSession, type SessionRun } from "./SessionRun.ts"
 import { SyntaxCache } from "./SyntaxCache.ts"
 import { WorkerHost } from "./WorkerHost.ts"
 
-installNode()
+/** What a thread is given when it starts. */
+export interface ThreadData {
+  readonly port: MessagePort
+  readonly flags: Int32Array
+  /** The process is yix itself. */
+  readonly ours: boolean
+  /** Where the evaluator's code is kept. */
+  readonly code: string | undefined
+}
 
-const { port, flags, ours } = workerData as { readonly port: MessagePort; readonly flags: Int32Array; readonly ours: boolean }
+let port: MessagePort
+let flags: Int32Array
+let ours: boolean
+/** Keeps the evaluator's code for the next run, once. */
+let keepCode: (() => void) | undefined
 
 const post = (reply: FromEvaluator): void => port.postMessage(reply)
 
@@ -59,9 +71,8 @@ const run = (message: ToEvaluator & { readonly _tag: "Run" }) => {
 /** The session that this thread is for. */
 let session: { readonly host: WorkerHost; readonly run: SessionRun } | undefined
 
-const ask = async (message: ToEvaluator & { readonly _tag: "Session" }) => {
+const ask = (message: ToEvaluator & { readonly _tag: "Session" }) => {
   if (session === undefined) {
-    const { openSession } = await import("./SessionRun.ts")
     const { settings, timed } = message
     const host = new WorkerHost(
       port,
@@ -77,9 +88,8 @@ const ask = async (message: ToEvaluator & { readonly _tag: "Session" }) => {
 /** The root whose attributes this thread is for. */
 let attributes: { readonly host: WorkerHost; readonly run: AttributeRun } | undefined
 
-const askAttribute = async (message: ToEvaluator & { readonly _tag: "Attribute" }) => {
+const askAttribute = (message: ToEvaluator & { readonly _tag: "Attribute" }) => {
   if (attributes === undefined) {
-    const { openAttributes } = await import("./jobs/AttributeRun.ts")
     const { settings, timed } = message
     const hash = settings.readOnly ? hashPath : undefined
     const host = new WorkerHost(port, flags, settings, { hash, timed, syntax: openSyntax(settings), ours })
@@ -106,21 +116,26 @@ const save = (): void => {
   keepResult?.()
   keepResult = undefined
   syntax?.save()
+  if (keepCode !== undefined) {
+    if (ours) resume()
+    keepCode()
+    keepCode = undefined
+  }
   Atomics.store(flags, Flag.Saving, 0)
   Atomics.notify(flags, Flag.Saving)
 }
 
-const evaluate = async (message: Task): Promise<void> => {
+const evaluate = (message: Task): void => {
   let result: RunResult | undefined
   try {
-    const { host, step } = await begin(message)
+    const { host, step } = begin(message)
     try {
       result = step()
     } finally {
       host.compiler?.release()
     }
     host.tellFiles()
-    if (syntax?.unsaved === true || keepResult !== undefined) Atomics.store(flags, Flag.Saving, 1)
+    if (syntax?.unsaved === true || (keepResult ?? keepCode) !== undefined) Atomics.store(flags, Flag.Saving, 1)
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
     post({ _tag: "Failed", rendered: `error: the evaluator failed, which is a defect of yix: ${text}`, exitCode: 1, unusable: true })
@@ -141,19 +156,29 @@ const evaluate = async (message: Task): Promise<void> => {
   post(end)
 }
 
-const serve = async (message: Task): Promise<void> => {
-  await evaluate(message)
+const serve = (message: Task): void => {
+  evaluate(message)
   // One attribute is soon followed by the next.
   if (message._tag !== "Attribute") save()
 }
 
-// Messages are taken by hand: while a job runs, `WorkerHost` takes the answers off the same port. One that came after the end of its job is nobody's.
-parentPort?.on("message", () => {
-  for (;;) {
-    const received = receiveMessageOnPort(port) as { readonly message: ToEvaluator } | undefined
-    if (received === undefined) return
-    const { message } = received
-    if (message._tag === "Save") save()
-    else if (message._tag !== "Answer") return void serve(message)
-  }
-})
+/** Takes what the main thread sends, from now on. `keep`: keeps the evaluator's code, where it is to be kept. */
+export const serveThread = (data: ThreadData, keep: (() => void) | undefined): void => {
+  installNode()
+  port = data.port
+  flags = data.flags
+  ours = data.ours
+  keepCode = keep
+  // Not for those who load this script and are no thread.
+  const { parentPort, receiveMessageOnPort } = process.getBuiltinModule("node:worker_threads")
+  // Messages are taken by hand: while a job runs, `WorkerHost` takes the answers off the same port. One that came after the end of its job is nobody's.
+  parentPort?.on("message", () => {
+    for (;;) {
+      const received = receiveMessageOnPort(port) as { readonly message: ToEvaluator } | undefined
+      if (received === undefined) return
+      const { message } = received
+      if (message._tag === "Save") save()
+      else if (message._tag !== "Answer") return serve(message)
+    }
+  })
+}

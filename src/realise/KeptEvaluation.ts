@@ -12,7 +12,7 @@ import { EventSink } from "../wire/Events.ts"
 import type { StoreStamp } from "./Dependencies.ts"
 import type { StoreView } from "./DependencyCheck.ts"
 import type { EvaluationJob, EvaluationResult } from "./Evaluation.ts"
-import { type Found, takeFound } from "./EvaluationCache.ts"
+import { type Found, takeFound } from "./FoundEvaluation.ts"
 import { lineEvent, type OpenWorld, stampOfInfo, type World } from "./Questions.ts"
 import { Realiser } from "./Realiser.ts"
 

@@ -47,7 +47,12 @@ export class OptimisingCompiler {
 
   /** The evaluation ends. Where the main thread loads nothing, it goes on to rest for the next one. */
   release(): void {
-    if (!this.#rests || this.#alone()) return
+    if (!this.#alone()) this.end()
+  }
+
+  /** The last evaluation ends. */
+  end(): void {
+    if (!this.#rests) return
     this.#rests = false
     resume(this.#setFlags)
   }

@@ -2,7 +2,6 @@
  * The evaluator's host inside its own thread: questions go through the port to the main thread, and waiting is done on shared memory.
  */
 import type { MessagePort } from "node:worker_threads"
-import { receiveMessageOnPort } from "node:worker_threads"
 import type { FarRequest } from "../eval/IoRequest.ts"
 import type { hashPath } from "../store/HashPath.ts"
 import type { SyntaxStore } from "../eval/SyntaxStore.ts"
@@ -46,7 +45,9 @@ export class WorkerHost extends EvaluationHost {
   /** Takes the answers that have arrived. */
   #drain(): void {
     for (;;) {
-      const received = receiveMessageOnPort(this.#port) as { readonly message: ToEvaluator } | undefined
+      const received = process.getBuiltinModule("node:worker_threads").receiveMessageOnPort(this.#port) as
+        | { readonly message: ToEvaluator }
+        | undefined
       if (received === undefined) return
       const message = received.message
       if (message._tag === "Answer") this.deliver(message.id, message.answer, message.stamps)

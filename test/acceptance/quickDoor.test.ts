@@ -90,6 +90,32 @@ describe("the quick door of yix eval", { timeout: 120_000 }, () => {
     assert.strictEqual((await bothWays(world, ["eval", "--read-only", "-E", imported])).stdout, "41\n")
   })
 
+  it("begins anew, and prints nothing twice, where one that stays in the main thread turns out to need more", async () => {
+    using world = new World()
+    const nothing = `"/nix/store/0c5n3a8xsvdzh2xcpz1zk1n3k4zqh9n6-nothing"`
+    const deep = "let f = n: if n == 0 then 0 else 1 + f (n - 1); in f 60000"
+    for (const [more, value] of [
+      [`builtins.pathExists ${nothing}`, "false"],
+      // More than the main thread's stack holds.
+      [deep, "60000"]
+    ] as const) {
+      const text = `builtins.trace "before" (builtins.trace "then" (${more}))`
+      const run = await bothWays(world, ["eval", "--read-only", "--max-call-depth", "100000", "--show-trace", "-E", text])
+      assert.strictEqual(run.stdout, `${value}\n`)
+      assert.strictEqual(run.stderr, "trace: before\ntrace: then\n")
+    }
+    const endless = "let f = n: f (n + 1) + 1; in f 0"
+    const full = await bothWays(world, ["eval", "--max-call-depth", "900000000", "-E", endless])
+    assert.match(full.stderr, /stack overflow/)
+    // The source, too, is read by functions that call themselves.
+    const nested = world.write("nested.nix", `${"[".repeat(50_000)}${"]".repeat(50_000)}`)
+    await bothWays(world, ["eval", "--read-only", "-E", `builtins.length (import ${nested})`])
+    const greedy = "builtins.foldl' (all: i: all ++ [ (builtins.genList (x: x * x) 1000) ]) [ ] (builtins.genList (x: x) 10000)"
+    const little = await world.yix(["eval", "-E", `builtins.deepSeq (${greedy}) 1`], { env: { NODE_OPTIONS: "--max-old-space-size=64" } })
+    assert.strictEqual(little.code, 1)
+    assert.match(little.stderr, /^error: .*out of memory/m)
+  })
+
   it("stands in for nix-instantiate --eval, too", async () => {
     using world = new World()
     world.write("default.nix", "{ a ? 1 }: { b = [ a { } ]; bad = throw ''no''; }")
@@ -140,22 +166,21 @@ describe("the quick door of yix eval", { timeout: 120_000 }, () => {
     const endless = [
       "eval",
       "-E",
-      `let loop = n: loop (n + 1); in builtins.trace "${world.mark}" (loop 0)`,
-      "--max-call-depth",
-      "900000000"
+      `let fib = n: if n < 2 then n else fib (n - 1) + fib (n - 2); in builtins.trace "${world.mark}" (fib 90)`
     ]
-    for (const [signal, code] of [
+    // A thread that evaluates can be interrupted, and nothing else; of the others it dies, which shells tell by the same numbers.
+    for (const [signal, how] of [
       ["SIGINT", 130],
-      ["SIGTERM", 143],
-      ["SIGHUP", 129],
-      ["SIGKILL", null]
+      ["SIGTERM", "SIGTERM"],
+      ["SIGHUP", "SIGHUP"],
+      ["SIGKILL", "SIGKILL"]
     ] as const) {
       const { child, run } = world.start(endless)
       await new Promise((resolve) => child.stderr!.once("data", resolve))
       const begin = performance.now()
       child.kill(signal)
       const ended = await run
-      assert.strictEqual(ended.code, code, `${signal}: ${ended.stderr}`)
+      assert.strictEqual(ended.code ?? ended.signal, how, ended.stderr)
       assert.isBelow(performance.now() - begin, 5000)
       assert.strictEqual(ended.stdout, "")
       assert.deepStrictEqual(await world.leftovers(2000), [], signal)

@@ -39,10 +39,22 @@ describe("a start", () => {
     assert.sameMembers([...loaded("--version").main], ["yix.js", "start"])
   })
 
-  it("loads no more for an evaluation, and the evaluator in its own thread only", () => {
-    const { main, thread } = loaded("eval", "-E", "1")
+  it("loads no more for an evaluation but the evaluator, and begins no thread", () => {
+    const { main, thread } = loaded("eval", "--no-eval-cache", "-E", "1")
     assert.sameMembers([...main], ["yix.js", "start"])
-    assert.sameMembers([...thread], ["EvaluatorBoot.js", "EvaluatorWorker"])
+    assert.deepStrictEqual(thread, [])
+  })
+
+  it("begins a thread for an evaluation that turns out to need more, or is likely to", () => {
+    const far = `builtins.pathExists "/nix/store/0c5n3a8xsvdzh2xcpz1zk1n3k4zqh9n6-nothing"`
+    const asks = path.join(scratch, "asks.nix")
+    fs.writeFileSync(asks, far)
+    for (const words of [
+      ["eval", "--read-only", "-E", far],
+      ["eval", "-f", asks]
+    ]) {
+      assert.sameMembers([...loaded(...words, "--no-eval-cache").thread], ["EvaluatorBoot.js"])
+    }
   })
 
   it("loads no more, and begins no thread, for an evaluation of which nothing has changed", () => {

@@ -14,15 +14,15 @@ const show = "\x1b[?25h"
 const build = (script: string) =>
   `derivation { name = "waiting"; system = builtins.currentSystem; builder = "/bin/sh"; args = [ "-c" "printf '\\\\033]0;title\\\\007\\\\033[2Jon my way\\\\n'; ${script}" ]; }`
 
-/** Runs `yix build FILE` with its three streams on a terminal; `when` looks at what was written so far and may send a signal. */
+/** Runs yix with its three streams on a terminal; `when` looks at what was written so far and may send a signal. */
 const onTerminal = (
   world: World,
-  file: string,
+  words: string,
   env: NodeJS.ProcessEnv,
   when?: (written: string, signal: (signal: NodeJS.Signals) => void) => void
 ): Promise<{ readonly written: string; readonly code: number | null }> => {
   const pidFile = path.join(world.directory, "pid")
-  const command = `echo $$ > ${pidFile}; exec ${process.execPath} ${bundle}/bin/yix.js build --no-out-link -f ${file}`
+  const command = `echo $$ > ${pidFile}; exec ${process.execPath} ${bundle}/bin/yix.js ${words}`
   const child = spawn("script", ["-qefc", command, "/dev/null"], {
     cwd: world.directory,
     env: { ...world.environment, LANG: "C.UTF-8", TERM: "xterm", SHELL: "/bin/sh", ...env },
@@ -71,7 +71,7 @@ describe.skipIf(programOnPath("script") === undefined)("yix on a terminal", { ti
       using world = new World()
       let sent = false
       const file = world.write("default.nix", `${build("while :; do :; done")} // { mark = "${world.mark}"; }`)
-      const run = await onTerminal(world, file, {}, (written, kill) => {
+      const run = await onTerminal(world, `build --no-out-link -f ${file}`, {}, (written, kill) => {
         if (sent || !written.includes("on my way")) return
         sent = true
         kill(signal)
@@ -85,12 +85,27 @@ describe.skipIf(programOnPath("script") === undefined)("yix on a terminal", { ti
     })
   }
 
+  it("shows an evaluation that takes longer than a second, and takes it away when it is interrupted", async () => {
+    using world = new World()
+    const endless = `eval -E '"${world.mark}" == (let f = n: if n < 2 then n else f (n - 1) + f (n - 2); in f 90)'`
+    let sent = false
+    const run = await onTerminal(world, endless, {}, (written, kill) => {
+      if (sent || !/evaluating[^]*\b2 s/.test(written)) return
+      sent = true
+      kill("SIGINT")
+    })
+    assert.strictEqual(run.code, 130)
+    const wiped = "\x1b[2A\r\x1b[J"
+    assert.match(run.written.replaceAll(/\x1b\[[\d;]*m/g, ""), /^\u25b8 evaluating an expression {2}1 s\r\n1 s\r\n\x1b\[2A\r\x1b\[J\u25b8 /)
+    assert.isTrue(run.written.endsWith(wiped), JSON.stringify(run.written))
+  })
+
   it("writes plain lines without escape codes where the terminal is dumb or nobody looks at it", async () => {
     using world = new World()
     const file = world.write("default.nix", build("echo a line; echo > $out"))
     const runs = await Promise.all([
-      onTerminal(world, file, { TERM: "dumb" }),
-      onTerminal(world, file, { CI: "true", NO_COLOR: "1", XDG_DATA_HOME: path.join(world.home, "other") })
+      onTerminal(world, `build --no-out-link -f ${file}`, { TERM: "dumb" }),
+      onTerminal(world, `build --no-out-link -f ${file}`, { CI: "true", NO_COLOR: "1", XDG_DATA_HOME: path.join(world.home, "other") })
     ])
     for (const { written, code } of runs) {
       assert.strictEqual(code, 0, written)

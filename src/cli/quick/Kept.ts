@@ -3,7 +3,7 @@
  */
 import { toBytes, toUnicode } from "../../nix/Bytes.ts"
 import type { EvaluationResult } from "../../realise/Evaluation.ts"
-import { findAhead, type Found, leaveFound } from "../../realise/EvaluationCache.ts"
+import { findAhead, type Found, leaveFound } from "../../realise/FoundEvaluation.ts"
 import { withLocalStamps } from "../../store/LocalStamps.ts"
 import { printedDerivation, printedText } from "../EvaluationInput.ts"
 import { closedStatus, harmless, put, tell } from "../StandardStreams.ts"

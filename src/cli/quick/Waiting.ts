@@ -4,15 +4,15 @@
  * All that needs more, such as a question to a store, or a display for whoever waits longer than a moment, is left to the rest of the program: it is loaded, and takes over
  * the thread with all that the thread said and nobody has dealt with. So nothing is evaluated twice, and nothing printed twice.
  */
-import { toBytes, toUnicode } from "../../nix/Bytes.ts"
+import { toUnicode } from "../../nix/Bytes.ts"
 import type { EvaluationJob } from "../../realise/Evaluation.ts"
-import { endedText, type FromEvaluator, withoutLabel } from "../../realise/EvaluatorProtocol.ts"
+import { endedText, type FromEvaluator } from "../../realise/EvaluatorProtocol.ts"
 import type { Thread } from "../../realise/EvaluatorThread.ts"
 import { resume } from "../../realise/OptimisingCompiler.ts"
-import { jsonLine, labelled } from "../ErrorLines.ts"
-import { printedText } from "../EvaluationInput.ts"
 import { type EndingSignal, onSignals, sameSignal, signalStatuses } from "../Interrupts.ts"
-import { closedStatus, harmless, put, tell } from "../StandardStreams.ts"
+import { harmless, tell } from "../StandardStreams.ts"
+import { tellFailure, tellRendered, tellValues } from "./Ending.ts"
+import { mayAsk } from "./Here.ts"
 import type { Alone } from "./Words.ts"
 
 /** Milliseconds of the thread's without a result after which the rest of the program is loaded: it will be asked, or show on a terminal what is under way. */
@@ -27,15 +27,9 @@ const patience = 300
 /** The rest of the program. It calls the function that it is given when it takes over. */
 type Rest = (taking: () => void) => Promise<void>
 
-/** Whether the evaluation is likely to ask the store for something: not where there are no paths in it. Where this is wrong, an answer comes a moment later. */
-const mayAsk = ({ readOnly, source, args }: EvaluationJob): boolean => {
-  if (readOnly) return false
-  return source._tag === "File" || [source, ...args].some(({ text }) => /[/<]|import|fetch|path|toFile/i.test(text))
-}
-
 /** Waits on the job that the thread has begun. `loadRest` loads and does nothing. */
 export const wait = (thread: Thread, job: EvaluationJob, alone: Alone, loadRest: () => Promise<Rest>): void => {
-  const { mode, jsonErrors, color } = alone
+  const { color } = alone
   /** Not for us. */
   const kept: Array<FromEvaluator> = []
   let state: "alone" | "leaving" | "ending" = "alone"
@@ -49,25 +43,15 @@ export const wait = (thread: Thread, job: EvaluationJob, alone: Alone, loadRest:
     if (saved !== undefined) await saved
     process.exit(received === undefined ? status : signalStatuses[received])
   }
-  const fail = (message: string, exitCode: number): void => {
-    const line = labelled(message)
-    tell(jsonErrors ? jsonLine(line, exitCode) : line)
-    void end(exitCode)
-  }
   const leave = (message?: FromEvaluator): void => {
     state = "leaving"
     if (message !== undefined) kept.push(message)
     void load()
   }
   const result = (message: Extract<FromEvaluator, { readonly _tag: "Result" }>): void => {
-    if (message.result._tag !== "Values") return leave(message)
-    try {
-      for (const text of message.result.texts) if (!put(toBytes(printedText(text, mode)))) return void end(closedStatus)
-    } catch {
-      // A full disk, for example.
-      return leave(message)
-    }
-    void end(0)
+    const status = message.result._tag === "Values" ? tellValues(message.result.texts, alone) : undefined
+    if (status === undefined) leave(message)
+    else void end(status)
   }
   const receive = (message: FromEvaluator): void => {
     if (received !== undefined) {
@@ -81,7 +65,7 @@ export const wait = (thread: Thread, job: EvaluationJob, alone: Alone, loadRest:
       case "Result":
         return result(message)
       case "Failed":
-        return fail(withoutLabel(message.rendered), message.exitCode)
+        return void end(tellRendered(message, alone))
       case "Ask":
         return leave(message)
       default:
@@ -122,7 +106,7 @@ export const wait = (thread: Thread, job: EvaluationJob, alone: Alone, loadRest:
       thread.interrupt()
     } else if (Date.now() - receivedAt > sameSignal) process.exit(signalStatuses[signal])
   })
-  const patient = !alone.live && !mayAsk(job)
+  const patient = alone.signs !== "live" && !mayAsk(job)
   thread.leaveAlone(patient)
   let timer: NodeJS.Timeout | undefined
   // A machine that is busy starts no thread in a moment.
@@ -132,7 +116,7 @@ export const wait = (thread: Thread, job: EvaluationJob, alone: Alone, loadRest:
   thread.listen({
     received: receive,
     ended: (reason) => {
-      if (state !== "leaving") fail(endedText(reason), 1)
+      if (state !== "leaving") void end(tellFailure(endedText(reason), 1, alone))
     }
   })
 }

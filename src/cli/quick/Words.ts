@@ -8,8 +8,9 @@ import type { EvaluationJob, EvaluationMode } from "../../realise/Evaluation.ts"
 import { rewrite } from "../Argv.ts"
 import { configMayTrace, findConfig } from "../../config/ConfigFile.ts"
 import { defaultCallDepth, type EvaluationInput, jobFrom, printModeOf, sourceOf } from "../EvaluationInput.ts"
-import { type ColorChoice, colorFor, isTerminal } from "../StandardStreams.ts"
+import { type ColorChoice, colorFor, isTerminal, runsForNobody } from "../StandardStreams.ts"
 import { nixEvalWords } from "./NixWords.ts"
+import type { Signs } from "./SignOfLife.ts"
 
 type PrintMode = Extract<EvaluationMode, { readonly kind: "print" }>
 
@@ -19,8 +20,7 @@ export interface Alone {
   /** Failures as `--error-format json` has them. */
   readonly jsonErrors: boolean
   readonly color: boolean
-  /** Standard error is a terminal that shows what is under way. */
-  readonly live: boolean
+  readonly signs: Signs
 }
 
 /** An evaluation that may begin. `alone`: what comes of it may be all that there is to do. */
@@ -189,8 +189,9 @@ const mayBeTraced = (config: string | undefined): boolean =>
 const isPlain = (given: Given): boolean => !given.beside && !["YIX_SUBSTITUTERS", "YIX_TRUSTED_PUBLIC_KEYS", "YIX_PARENT_FD"].some(isSet)
 
 const aloneOf = (given: Given, mode: PrintMode, color: boolean): Alone => {
-  const live = given.one("log-format") !== "plain" && !given.has("quiet") && process.env["TERM"] !== "dumb" && isTerminal(2)
-  return { mode, jsonErrors: given.one("error-format") === "json", color, live }
+  const format = given.one("log-format") ?? "auto"
+  const isLive = (format === "tree" || (format === "auto" && !runsForNobody())) && process.env["TERM"] !== "dumb" && isTerminal(2)
+  return { mode, jsonErrors: given.one("error-format") === "json", color, signs: given.has("quiet") ? "none" : isLive ? "live" : "lines" }
 }
 
 const read = (words: ReadonlyArray<string>): Begun | undefined => {

@@ -8,7 +8,8 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { type ByteString, toUnicode } from "../../nix/Bytes.ts"
-import { announced, evaluationName, type Reporter } from "../Announce.ts"
+import { announced, type Reporter } from "../Announce.ts"
+import { evaluationName } from "../EvaluatorProtocol.ts"
 import type { OpenWorld } from "../Questions.ts"
 import {
   type AttributeDerivation,
