@@ -62,12 +62,12 @@ export class Thread {
       transferList: [channel.port2],
       resourceLimits: limits,
       // Else Node joins them to its own streams, and loads all of its terminals and sockets.
-      stdin: true,
-      stdout: true,
-      stderr: true
+      stdin: ours,
+      stdout: ours,
+      stderr: ours
     })
-    // Nothing of ours; remarks of Node.
-    this.worker.stderr.on("data", (bytes: Uint8Array) => process.stderr.write(bytes))
+    // Nothing of ours; remarks of Node. To listen to them keeps a process from its end: no matter for one that ends by itself.
+    if (ours) this.worker.stderr.on("data", (bytes: Uint8Array) => process.stderr.write(bytes))
     this.worker.once("error", (error: Error & { code?: string }) =>
       this.#ended(
         error.code === "ERR_WORKER_OUT_OF_MEMORY"
@@ -121,15 +121,15 @@ export class Thread {
     Atomics.notify(this.flags, Flag.Signal)
   }
 
-  /** From now on this one listens, first to what was kept; `undefined`: nobody does. */
+  /** From now on this one listens, first to what was kept, and the process does not end meanwhile; `undefined`: nobody does. */
   listen(listener: Listener | undefined): void {
     this.#listener = listener
     if (!this.#listening) {
       this.#listening = true
       this.port.on("message", this.#receive)
-      this.port.unref()
     }
-    if (listener === undefined) return
+    if (listener === undefined) return void this.port.unref()
+    this.port.ref()
     // It may stop listening at any of them.
     while (this.#kept.length > 0 && this.#listener === listener) listener.received(this.#kept.shift()!)
     if (this.#end !== undefined && this.#listener === listener) listener.ended(this.#end)

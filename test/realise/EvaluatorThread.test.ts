@@ -1,6 +1,8 @@
 /**
  * A thread that was given its job before anybody asked for an evaluator: whoever then asks for that job finds it under way, with all that was said meanwhile.
  */
+import { spawnSync } from "node:child_process"
+import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -75,4 +77,13 @@ describe("a thread with a head start", { timeout: 60_000 }, () => {
       assert.match(failed.message, /^the evaluator's thread ended: /)
     })
   )
+})
+
+describe("a thread that another program started", { timeout: 60_000 }, () => {
+  it("holds the program while it evaluates, and no longer", () => {
+    const program = path.join(import.meta.dirname, "ThreadProgram.ts")
+    const run = spawnSync(process.execPath, [program], { encoding: "utf8", timeout: 30_000 })
+    assert.deepStrictEqual([run.status, run.signal, run.stderr], [0, null, ""])
+    assert.strictEqual(run.stdout, `{"_tag":"Values","texts":["2"]}\n`)
+  })
 })
