@@ -108,15 +108,6 @@ const ascii = {
   }
 }
 
-/**
- * The bundler makes classes variables that anybody might assign. The engine then cannot know them beforehand, so that each `instanceof` is a call into its runtime: a
- * twentieth of the evaluator's time.
- */
-const classes = {
-  name: "classes",
-  renderChunk: (code) => ({ code: code.replace(/^var ([\w$]+) = class\b/gm, "const $1 = class") })
-}
-
 const bundle = {
   plugins: [builtins, classes],
   platform: "node",
