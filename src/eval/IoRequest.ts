@@ -139,6 +139,9 @@ export interface IoHost {
   stackExhausted?(): void
 }
 
+const jsonOf = (request: IoRequest): string =>
+  JSON.stringify(request, (_, value) => (value instanceof Uint8Array ? [...value] : (value as unknown)))
+
 /** One text for equal requests. */
 export const requestKey = (request: IoRequest): string => {
   switch (request._tag) {
@@ -146,7 +149,11 @@ export const requestKey = (request: IoRequest): string => {
       return `Realise ${request.elements
         .map((e) => (e._tag === "Path" ? e.path : e._tag === "Output" ? `!${e.output}!${e.drvPath}` : `=${e.drvPath}`))
         .join(" ")}`
+    case "AddSource":
+      // Most of all: each time that a path stands in a string. No path has a zero byte in it.
+      if (request.accepted !== undefined || request.expected !== undefined) return jsonOf(request)
+      return `AddSource ${request.recursive ? "recursive" : "flat"} ${request.path}\0${request.name}`
     default:
-      return JSON.stringify(request, (_, value) => (value instanceof Uint8Array ? [...value] : (value as unknown)))
+      return jsonOf(request)
   }
 }
