@@ -75,11 +75,7 @@ const syntaxOf = (
     if (finding !== undefined) findings.push(finding)
   }
   const syntax = parse(source, origin, directory, { pipeOperators, ...(linting ? { onLiteral } : {}) })
-  const free = new Set<ByteString>()
-  checkScopes(syntax, (name) => {
-    free.add(name)
-    return isGlobal(name)
-  })
+  const free = checkScopes(syntax, isGlobal)
   place?.keep(() => encode(syntax, free))
   return syntax
 }

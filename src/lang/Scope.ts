@@ -23,13 +23,18 @@ const enterWith = -0x8000_0000
 let scratch = new Int32Array(1 << 12)
 
 /**
- * Checks every variable of a tree. `isGlobal` says which names are always there; `globals` lists them, for suggestions only.
- * Throws `ParseError` with reason `UndefinedVariable` for the first one that nothing binds.
+ * Checks every variable of a tree. `isGlobal` says which names are always there; `globals` lists them, for suggestions only. Gives the symbols of those that the tree
+ * takes for global. Throws `ParseError` with reason `UndefinedVariable` for the first one that nothing binds.
  */
-export const checkScopes = (syntax: Syntax, isGlobal: (name: ByteString) => boolean, globals: Iterable<ByteString> = []): void => {
+export const checkScopes = (
+  syntax: Syntax,
+  isGlobal: (name: ByteString) => boolean,
+  globals: Iterable<ByteString> = []
+): ReadonlyArray<number> => {
   const { nodes, symbols } = syntax
   /** How many scopes around the current node bind a symbol; one more once it is known to be global. */
   const bound = new Int32Array(symbols.length)
+  const free: Array<number> = []
   let withs = 0
   /** Nodes to visit, `~node` to leave the scope that the node made, `enterWith`. */
   let pending = scratch
@@ -50,6 +55,7 @@ export const checkScopes = (syntax: Syntax, isGlobal: (name: ByteString) => bool
     const name = symbols[symbol]!
     if (isGlobal(name)) {
       bound[symbol]!++
+      free.push(symbol)
       return
     }
     // Of very short names nearly every other is two edits away.
@@ -191,4 +197,5 @@ export const checkScopes = (syntax: Syntax, isGlobal: (name: ByteString) => bool
         push(nodes[node + 3]!)
     }
   }
+  return free
 }

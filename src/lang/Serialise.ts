@@ -86,15 +86,11 @@ const putEnds = (words: Int32Array, at: number, texts: ReadonlyArray<ByteString>
   })
 }
 
-const noNames: ReadonlySet<ByteString> = new Set()
-
-/** A tree as bytes, with the names that it takes for global: those that `checkScopes` asked about. */
-export const encode = (syntax: Syntax, freeNames: ReadonlySet<ByteString> = noNames): Uint8Array => {
+/** A tree as bytes, with the symbols that it takes for global, as `checkScopes` gives them. */
+export const encode = (syntax: Syntax, free: ReadonlyArray<number> = []): Uint8Array => {
   const { nodes, symbols, strings } = syntax
   const symbolBytes = utf8.encode(symbols.join(""))
   const stringBytes = utf8.encode(strings.join(""))
-  const free: Array<number> = []
-  if (freeNames.size > 0) for (let id = 0; id < symbols.length; id++) if (freeNames.has(symbols[id]!)) free.push(id)
   const ends = headerCells + nodes.length
   const freeAt = ends + symbols.length + strings.length
   const text = (freeAt + free.length) * 4
@@ -114,7 +110,10 @@ export const encode = (syntax: Syntax, freeNames: ReadonlySet<ByteString> = noNa
   words.set(nodes, headerCells)
   putEnds(words, ends, symbols)
   putEnds(words, ends + symbols.length, strings)
-  words.set(free, freeAt)
+  words.set(
+    free.toSorted((a, b) => a - b),
+    freeAt
+  )
   bytes.set(symbolBytes, text)
   bytes.set(stringBytes, text + symbolBytes.length)
   const [a, b] = checksum(words, 5)

@@ -100,6 +100,18 @@ describe("variables", () => {
   })
 })
 
+describe("global names of a tree", () => {
+  const used = (source: string): ReadonlyArray<string> => {
+    const syntax = parseText(source)
+    return checkScopes(syntax, (name) => globals.includes(name)).map((symbol) => syntax.symbols[symbol]!)
+  }
+
+  it("are those that nothing in it binds, each once, without what only a `with` may bind", () => {
+    assert.deepStrictEqual(used("[ true (map: map null) map map { inherit builtins; } ]"), ["true", "null", "map", "builtins"])
+    assert.deepStrictEqual(used("with { }; null"), [])
+  })
+})
+
 describe("suggestions", () => {
   const suggested = (source: string): ReadonlyArray<string> => {
     try {

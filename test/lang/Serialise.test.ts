@@ -37,7 +37,7 @@ describe("trees as bytes", () => {
       [
         version,
         createHash("sha256")
-          .update(encode(syntax, new Set(["true", "f"])))
+          .update(encode(syntax, [syntax.symbols.indexOf("true"), syntax.symbols.indexOf("f")]))
           .digest("hex")
       ],
       [4, "d49a342cef6bb4b9e7becba926c4220eb889810db16185e8ddbe9a68767c310b"]
