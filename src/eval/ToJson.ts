@@ -36,8 +36,10 @@ class Writer {
   private out: ByteString = ""
   /** A part is being written that is put in its place later. */
   private apart = false
-  /** The keys of shapes seen, as they are written, in order of names. No set of these is a string in disguise. */
+  /** The keys of shapes seen, as they are written, with what comes before them, in order of names. No set of these is a string in disguise. */
   private keysOf = new Map<Shape, ReadonlyArray<ByteString>>()
+  private lastShape: Shape | undefined = undefined
+  private lastKeys: ReadonlyArray<ByteString> = []
 
   constructor(context: Set<string>, copy: boolean, strict: boolean) {
     this.context = context
@@ -102,16 +104,30 @@ class Writer {
 
   private set(set: AttributeSet): void {
     enterCall()
-    if (this.keysOf.has(set.shape) || !this.stringly(set, false)) this.attributes(set)
+    if (this.knows(set.shape) || !this.stringly(set, false)) this.attributes(set)
     machine.depth--
+  }
+
+  /** Whether sets of a shape were written before; their keys are those written last then. */
+  private knows(shape: Shape): boolean {
+    if (shape === this.lastShape) return true
+    const keys = this.keysOf.get(shape)
+    if (keys === undefined) return false
+    this.lastShape = shape
+    this.lastKeys = keys
+    return true
   }
 
   private attributes(set: AttributeSet): void {
     const { shape } = set
-    const keys = this.keysOf.get(shape) ?? set.names().map((name) => `${jsonString(name)}:`)
-    this.keysOf.set(shape, keys)
+    if (!this.knows(shape)) {
+      this.lastShape = shape
+      this.lastKeys = set.names().map((name, i) => `${i === 0 ? "{" : ","}${jsonString(name)}:`)
+      this.keysOf.set(shape, this.lastKeys)
+    }
+    const keys = this.lastKeys
     const slots = shape.nameOrder
-    this.out += "{"
+    if (slots.length === 0) this.out += "{"
     this.siblings(0, slots.length, (i) => {
       const slot = slots[i] as number
       try {
@@ -143,6 +159,7 @@ class Writer {
   private elements(elements: Elements, start: number): void {
     this.siblings(start, elements.size, (i) => {
       try {
+        if (i > 0) this.out += ","
         this.write(elements.at(i))
       } catch (error) {
         throw inElement(error, i)
@@ -160,14 +177,12 @@ class Writer {
   }
 
   /**
-   * The parts from `start` on with commas between them, as a batch: once one is suspended, all from there on are written apart, and put together when the last is
+   * The parts from `start` on, each with the comma before it, as a batch: once one is suspended, all from there on are written apart, and put together when the last is
    * there.
    */
   private siblings(start: number, n: number, part: (index: number) => void): void {
     if (start >= n - 1) {
-      if (start >= n) return
-      if (start > 0) this.out += ","
-      part(start)
+      if (start < n) part(start)
       return
     }
     let apart: Array<ByteString> | undefined
@@ -185,7 +200,6 @@ class Writer {
         if (this.out.length > pieceSize && !this.apart) this.cut()
         before = this.out
         pieces = this.pieces.length
-        if (i > 0) this.out += ","
         part(i)
       },
       (k) => {
@@ -195,7 +209,7 @@ class Writer {
         this.pieces.length = pieces
       }
     )
-    if (apart !== undefined) for (let i = first; i < n; i++) this.out += i > 0 ? `,${apart[i]}` : (apart[i] as ByteString)
+    if (apart !== undefined) for (let i = first; i < n; i++) this.out += apart[i] as ByteString
   }
 
   private writtenApart(part: (index: number) => void, index: number): ByteString {
