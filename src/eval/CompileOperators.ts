@@ -4,8 +4,8 @@
 import * as Kind from "../lang/Kind.ts"
 import { addNumbers, divide, multiply, subtract } from "./Arithmetic.ts"
 import { AttributeSet, update, updateWith } from "./AttributeSet.ts"
-import type { Code, Env } from "./Code.ts"
-import { Delay, ready } from "./Code.ts"
+import type { Env } from "./Code.ts"
+import { Code, Delay, ready } from "./Code.ts"
 import { Coercion, coerceToString, coerceToText } from "./Coerce.ts"
 import { staticAttributes } from "./CompileBindings.ts"
 import { equal, less } from "./Compare.ts"
@@ -15,6 +15,7 @@ import { join } from "./Interpolation.ts"
 import { NixError } from "./NixError.ts"
 import { normalise } from "./Paths.ts"
 import type { Scope } from "./Scope.ts"
+import { Names } from "./Symbols.ts"
 import type { Unit } from "./Unit.ts"
 import type { Value } from "./Value.ts"
 import { ContextString, NixFloat, NixPath } from "./Value.ts"
@@ -46,6 +47,23 @@ const add = (a: Value, b: Value, position: number): Value => {
   } catch (error) {
     throw error instanceof NixError ? error.during("while evaluating a path segment", position) : error
   }
+}
+
+const isText = (value: Value): boolean =>
+  value instanceof AttributeSet
+    ? value.has(Names.toString) || value.has(Names.outPath)
+    : value instanceof ContextString || value instanceof NixPath || value instanceof NixFloat || typeof value === "bigint"
+
+/** The first operand of `+`: what nothing can be added to is refused before the second one is evaluated, as in Nix. */
+const firstAddend = (left: Code, position: number): Code => {
+  const code = new Code((env) => {
+    const a = left.run(env)
+    // `add` refuses it whatever the second one is.
+    if (typeof a !== "string" && typeof a !== "number" && !isText(a)) add(a, "", position)
+    return a
+  })
+  code.how = left.how
+  return code
 }
 
 const boolean = (value: Value, position: number, where: string): boolean => {
@@ -83,22 +101,28 @@ export const binary = (unit: Unit, node: number, kind: number, scope: Scope | nu
   const position = unit.position(node)
   const leftAt = unit.position(unit.cell(node, 3))
   const at = unit.position(unit.cell(node, 4))
-  /** Both operands as a batch; no batch is needed where one of them can't ask for anything: a constant, or a variable that has its value. */
-  const strict = (then: (a: Value, b: Value) => Value): ((env: Env) => Value) => {
-    if (left.how === Delay.Constant || right.how === Delay.Constant) return (env) => then(left.run(env), right.run(env))
+  /**
+   * Both operands as a batch; no batch is needed where one of them can't ask for anything: a constant, or a variable that has its value. `first`: the left one, where some
+   * values of it are refused at once; no number and no plain string is.
+   */
+  const strict = (then: (a: Value, b: Value) => Value, first = left): ((env: Env) => Value) => {
+    if (left.how === Delay.Constant || right.how === Delay.Constant) return (env) => then(first.run(env), right.run(env))
     if (left.how === Delay.Variable) {
+      const any = first === left
       return (env) => {
         const a = ready(left, env)
-        return a === undefined ? both(left, right, env, then) : then(a, right.run(env))
+        return (any && a !== undefined) || typeof a === "number" || typeof a === "string"
+          ? then(a, right.run(env))
+          : both(first, right, env, then)
       }
     }
     if (right.how === Delay.Variable) {
       return (env) => {
         const b = ready(right, env)
-        return b === undefined ? both(left, right, env, then) : then(left.run(env), b)
+        return b === undefined ? both(first, right, env, then) : then(first.run(env), b)
       }
     }
-    return (env) => both(left, right, env, then)
+    return (env) => both(first, right, env, then)
   }
   /** `>` and `<=` are `<` with the operands, and the order of their evaluation, exchanged. */
   const compared = (first: Code, second: Code, then: (a: Value, b: Value) => boolean) => (env: Env) => {
@@ -148,7 +172,7 @@ export const binary = (unit: Unit, node: number, kind: number, scope: Scope | nu
         return a.length === 0 ? b : b.length === 0 ? a : a.concat(b)
       })
     case Kind.Add:
-      return strict((a, b) => add(a, b, at))
+      return strict((a, b) => add(a, b, at), firstAddend(left, at))
     case Kind.Subtract:
       return strict(placed("sub", subtract, position))
     case Kind.Multiply:

@@ -60,6 +60,24 @@ describe("an error's report", () => {
     assert.deepStrictEqual(frames("{ } // 1"), ["in the right operand of '//'"])
   })
 
+  it("is of the first operand of + where nothing can be added to it, and then the second is not evaluated", () => {
+    for (const [first, words] of [
+      ["{ }", "cannot coerce a set to a string"],
+      ["null", "cannot coerce null to a string"],
+      ["(x: x)", "cannot coerce a function to a string"],
+      ["(let x = [ ]; in x)", "cannot coerce a list to a string"]
+    ] as const) {
+      for (const source of [
+        `${first} + throw "second"`,
+        `let x = ${first}; in builtins.seq x (x + throw "second")`,
+        `(y: ${first} + y) (throw "second")`
+      ])
+        assert.include(report(source, false), words, source)
+    }
+    for (const first of ["1", '"a"', "1.5", "/.", "{ outPath = 1; }", "{ __toString = 1; }", '(builtins.toFile "a" "b")'])
+      assert.include(report(`${first} + throw "second"`, false), "error: second", first)
+  })
+
   it("says once which attribute was evaluated, whoever asked for it", () => {
     assert.deepStrictEqual(frames('{ a = throw "x"; }'), ["while evaluating the attribute 'a'", "while calling the 'throw' builtin"])
   })
