@@ -49,7 +49,8 @@ const add = (a: Value, b: Value, position: number): Value => {
   }
 }
 
-const isText = (value: Value): boolean =>
+/** Whether something can be added to a value that is neither number nor plain string: to a set where it says what text it is. */
+const isAddend = (value: Value): boolean =>
   value instanceof AttributeSet
     ? value.has(Names.toString) || value.has(Names.outPath)
     : value instanceof ContextString || value instanceof NixPath || value instanceof NixFloat || typeof value === "bigint"
@@ -59,7 +60,7 @@ const firstAddend = (left: Code, position: number): Code => {
   const code = new Code((env) => {
     const a = left.run(env)
     // `add` refuses it whatever the second one is.
-    if (typeof a !== "string" && typeof a !== "number" && !isText(a)) add(a, "", position)
+    if (typeof a !== "string" && typeof a !== "number" && !isAddend(a)) add(a, "", position)
     return a
   })
   code.how = left.how
