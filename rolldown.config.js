@@ -26,20 +26,11 @@ const build = [
 const together = [
   {
     name: "start",
-    roots: [
-      "package.json",
-      "src/realise/EvaluatorThread.ts",
-      "src/cli/quick/Words.ts",
-      "src/cli/quick/Waiting.ts",
-      "src/cli/quick/Here.ts",
-      "src/cli/quick/Kept.ts"
-    ]
+    roots: ["src/cli/main.ts"]
   },
   { name: "program", roots: program },
   { name: "build", roots: build }
 ]
-const apart = "src/cli/main.ts"
-
 const fileOf = (name) => fileURLToPath(new URL(name, import.meta.url))
 
 /** The modules that these import, directly and indirectly, and themselves. */
@@ -61,7 +52,7 @@ const groups = together.map(({ name, roots }, i) => {
   return {
     name: (id, context) => {
       members ??= closure(roots, (id) => context.getModuleInfo(id))
-      return members.has(id) && id !== fileOf(apart) ? name : null
+      return members.has(id) ? name : null
     },
     debugName: name,
     priority: together.length - i
@@ -129,9 +120,17 @@ const output = {
 export default defineConfig([
   {
     ...bundle,
-    input: { yix: "src/cli/main.ts", EvaluatorProcess: "src/realise/jobs/EvaluatorProcess.ts" },
-    output: { ...output, codeSplitting: { groups }, cleanDir: true }
+    input: { entry: "src/cli/main.ts" },
+    output: {
+      ...output,
+      codeSplitting: { groups },
+      // The first group is the program's first file, without a file of one line before it (the entry, which nobody loads).
+      chunkFileNames: ({ name }) => (name === "start" ? "yix.js" : output.chunkFileNames),
+      minifyInternalExports: false,
+      cleanDir: true
+    }
   },
+  { ...bundle, input: { EvaluatorProcess: "src/realise/jobs/EvaluatorProcess.ts" }, output },
   { ...bundle, input: { EvaluatorBoot: "src/realise/EvaluatorBoot.ts" }, output },
   {
     ...bundle,

@@ -3,10 +3,11 @@ if (Number.parseInt(process.versions.node, 10) < 24) (await import("./own-node.j
 else {
   // Not by `import`, which would load all that these modules have parts for.
   const { existsSync } = process.getBuiltinModule("node:fs")
-  const { homedir } = process.getBuiltinModule("node:os")
   const { join } = process.getBuiltinModule("node:path")
+  const home = process.env.HOME || process.getBuiltinModule("node:os").homedir()
   // Not Node's default, a folder in /tmp that others can write to. No home is made for it (`/homeless-shelter` must not exist): then there is no cache.
-  const caches = process.env.XDG_CACHE_HOME || (existsSync(homedir()) ? join(homedir(), ".cache") : undefined)
+  const caches = process.env.XDG_CACHE_HOME || (existsSync(home) ? join(home, ".cache") : undefined)
   if (caches !== undefined) process.getBuiltinModule("node:module").enableCompileCache(join(caches, "yix", "node"))
-  await import("../dist/yix.js")
+  const { run } = await import("../dist/yix.js")
+  await run()
 }

@@ -49,5 +49,8 @@ const start = async (): Promise<void> => {
   )()
 }
 
-if (words.length === 1 && words[0] === "--version") writeSync(1, `yix ${manifest.version}\n`)
-else await start()
+/** Does what the words of the command line ask for. */
+export const run = async (): Promise<void> => {
+  if (words.length === 1 && words[0] === "--version") writeSync(1, `yix ${manifest.version}\n`)
+  else await start()
+}

@@ -24,15 +24,18 @@ const canonical = (value: unknown): unknown => {
   )
 }
 
-/** Names and states of all source files below a directory. */
+/** The name and state of a file. */
+const state = (file: string, print: Fingerprint): void => {
+  const { size, mtimeMs } = fs.statSync(file)
+  print.text(file).number(size).number(mtimeMs)
+}
+
+/** Those of all source files below a directory. */
 const sourcesIn = (directory: string, print: Fingerprint): void => {
   for (const entry of fs.readdirSync(directory, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const file = `${directory}/${entry.name}`
     if (entry.isDirectory()) sourcesIn(file, print)
-    else if (/\.[jt]s$/.test(entry.name)) {
-      const { size, mtimeMs } = fs.statSync(file)
-      print.text(file).number(size).number(mtimeMs)
-    }
+    else if (/\.[jt]s$/.test(entry.name)) state(file, print)
   }
 }
 
@@ -40,7 +43,7 @@ let build: string | undefined
 
 /**
  * Which code this is; another release, and a changed checkout of the same, are others. The files of a bundle are named after what is in them, but for those that it begins
- * with, which name all others. Without a bundle, all source files count.
+ * with. Without a bundle, all source files count.
  */
 const buildIdentity = (): string => {
   if (build !== undefined) return build
@@ -48,8 +51,8 @@ const buildIdentity = (): string => {
   const print = new Fingerprint()
   if (fs.existsSync(`${here}/EvaluatorBoot.js`) && !fs.existsSync(`${here}/EvaluationKey.js`)) {
     for (const name of fs.readdirSync(here).sort()) {
-      print.text(name)
-      if (!/-[\w-]{8}\.js$/.test(name) && name.endsWith(".js")) print.text(fs.readFileSync(`${here}/${name}`, "latin1"))
+      if (/-[\w-]{8}\.c?js$/.test(name)) print.text(name)
+      else if (name.endsWith(".js")) state(`${here}/${name}`, print)
     }
   } else sourcesIn(here.slice(0, here.lastIndexOf("/")), print)
   return (build = `${release} ${print.hex}`)

@@ -35,13 +35,13 @@ const loaded = (...args: ReadonlyArray<string>) => {
 }
 
 describe("a start", () => {
-  it("loads two files for the version, and neither Effect nor the evaluator", () => {
-    assert.sameMembers([...loaded("--version").main], ["yix.js", "start"])
+  it("loads one file for the version, and neither Effect nor the evaluator", () => {
+    assert.sameMembers([...loaded("--version").main], ["yix.js"])
   })
 
   it("loads no more for an evaluation but the evaluator, and begins no thread", () => {
     const { main, thread } = loaded("eval", "--no-eval-cache", "-E", "1")
-    assert.sameMembers([...main], ["yix.js", "start"])
+    assert.sameMembers([...main], ["yix.js"])
     assert.deepStrictEqual(thread, [])
   })
 
@@ -62,7 +62,7 @@ describe("a start", () => {
     fs.writeFileSync(file, "[ 1 2 ]")
     yix(["eval", "-f", file])
     const { main, thread } = loaded("eval", "-f", file)
-    assert.sameMembers([...main], ["yix.js", "start"])
+    assert.sameMembers([...main], ["yix.js"])
     assert.deepStrictEqual(thread, [])
   })
 

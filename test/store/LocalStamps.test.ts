@@ -57,7 +57,10 @@ describe("stamps of a local store", () => {
         database.close()
       }
       change("ALTER TABLE path_infos RENAME TO elsewhere")
-      assert.strictEqual(withLocalStamps(directory, () => 1), 1)
+      assert.strictEqual(
+        withLocalStamps(directory, () => 1),
+        1
+      )
       assert.isUndefined(withLocalStamps(directory, (stamps) => stamps.stamp(missing.path) ?? "none"))
       assert.isUndefined(withLocalStamps(directory, (stamps) => stamps.hasAll([missing.path])))
       change("PRAGMA user_version = 9999")
