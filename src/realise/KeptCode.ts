@@ -1,6 +1,6 @@
 /**
- * The machine code of the evaluator, kept from run to run. What a run executes for the first time V8 has to read and translate: for an evaluation of a second that is a
- * tenth of the time. Node's own compile cache keeps of a file only what is translated before it runs; so a script that is loaded here leaves all that it has executed by
+ * V8's code (bytecode) of a script, kept from run to run. What a run executes for the first time V8 has to parse and compile: for an evaluation of a fraction of a second that
+ * is a tenth of the time. Node's own compile cache keeps of a file only what is compiled before it runs; so a script that is loaded here leaves all that it has executed by
  * the end of the run, in Node's folder beside the rest.
  *
  * V8 believes such a file where version, settings and length of the source are the same, and looks no closer. So its name says which source it is for, it appears whole
