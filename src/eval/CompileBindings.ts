@@ -5,7 +5,7 @@
  * one only when it has such sources. Its AttributeSet keeps the environment and a code by slot of its shape.
  */
 import type { Literal, Position } from "./AttributeSet.ts"
-import { AttributeSet, emptySet, fromEntries } from "./AttributeSet.ts"
+import { AttributeSet, emptySet, fromEntries, fromSymbols } from "./AttributeSet.ts"
 import type { Env, Run } from "./Code.ts"
 import { Code, Delay, untouched } from "./Code.ts"
 import { compile } from "./Compile.ts"
@@ -131,11 +131,23 @@ const makeEnv = (up: Env, template: ReadonlyArray<undefined>): Env => {
   return env
 }
 
-export const compileLet = (unit: Unit, node: number, scope: Scope | null): Run => {
+class Let {
+  readonly frame: ReadonlyArray<undefined>
+  readonly body: Code
+  constructor(frame: ReadonlyArray<undefined>, body: Code) {
+    this.frame = frame
+    this.body = body
+  }
+}
+
+const runLet: Run = function (env) {
+  const own = this.payload as Let
+  return own.body.run(makeEnv(env, own.frame))
+}
+
+export const compileLet = (code: Code, unit: Unit, node: number, scope: Scope | null): void => {
   const frame = frameOf(unit, unit.cell(node, 3), scope, true)
-  const body = compile(unit, unit.cell(node, 4), frame.scope)
-  const template = untouched(frame.size)
-  return (env) => body.run(makeEnv(env, template))
+  code.become(runLet, new Let(untouched(frame.size), compile(unit, unit.cell(node, 4), frame.scope)))
 }
 
 /** A code for a slot of a recursive set: the environment's slot and the set's share one value. */
@@ -188,19 +200,24 @@ export const staticAttributes = (unit: Unit, node: number, scope: Scope | null):
   return literal.shape.size === 0 || literal.shape.slot(Names.overrides) >= 0 ? undefined : literal
 }
 
-export const compileAttributes = (unit: Unit, node: number, scope: Scope | null): Run => {
+const runAttributes: Run = function (env) {
+  const literal = this.payload as StaticAttributes
+  return literal.make(literal.within(env))
+}
+
+export const compileAttributes = (code: Code, unit: Unit, node: number, scope: Scope | null): void => {
   const recursive = unit.cell(node, 3) === 1
   const frame = frameOf(unit, node, scope, recursive)
   const literal = new StaticAttributes(frame)
   const dynamic = compileDynamic(unit, node, frame)
   const overrides = recursive ? literal.shape.slot(Names.overrides) : -1
-  if (dynamic === undefined && overrides < 0) return (env) => literal.make(literal.within(env))
-  return (env) => {
+  if (dynamic === undefined && overrides < 0) return code.become(runAttributes, literal)
+  code.become((env) => {
     const inner = literal.within(env)
     let set = literal.make(inner)
     if (overrides >= 0) set = override(frame, inner, set)
     return dynamic === undefined ? set : dynamic(set, inner)
-  }
+  }, undefined)
 }
 
 /** The legacy `__overrides` of recursive sets: its attributes replace those of the set, in the scope too. */
@@ -274,24 +291,29 @@ const compileDynamic = (unit: Unit, node: number, frame: Frame): ((set: Attribut
         )
       }
     })
-    const entries: Array<readonly [SymbolId, Value, Position]> = []
-    const seen = new Map<SymbolId, Position>()
-    for (let i = 0; i < set.size; i++) {
-      const symbol = set.shape.symbols[i] as SymbolId
-      seen.set(symbol, set.positions[i] ?? 0)
-      entries.push([symbol, set.at(i), set.positions[i] ?? 0])
+    const symbols = set.shape.symbols.slice()
+    const values: Array<Value> = []
+    const positions: Array<Position> = []
+    for (let slot = 0; slot < symbols.length; slot++) {
+      values.push(set.at(slot))
+      positions.push(set.positions[slot] ?? 0)
     }
+    // One name alone is most common, and is compared with those of the set only.
+    const seen = m > 1 ? new Map<SymbolId, Position>() : undefined
     for (let i = 0; i < m; i++) {
       const symbol = names[i]
       if (symbol === undefined) continue
       const dynamic = dynamics[i]!
-      const before = seen.get(symbol)
+      const slot = set.shape.slot(symbol)
+      const before = slot >= 0 ? (positions[slot] as Position) : seen?.get(symbol)
       if (before !== undefined) {
         throw new NixError("eval", `dynamic attribute '${nameOf(symbol)}' already defined at ${describePosition(before)}`, dynamic.position)
       }
-      seen.set(symbol, dynamic.position)
-      entries.push([symbol, named(dynamic.value, symbol, dynamic.position).delay(env), dynamic.position])
+      seen?.set(symbol, dynamic.position)
+      symbols.push(symbol)
+      values.push(named(dynamic.value, symbol, dynamic.position).delay(env))
+      positions.push(dynamic.position)
     }
-    return fromEntries(entries)
+    return fromSymbols(symbols, values, positions)
   }
 }
