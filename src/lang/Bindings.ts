@@ -1,13 +1,13 @@
 /**
  * From bindings as written to an AttributeSet node.
  *
- * The parser pushes one record a binding on the node buffer's stack; `closeSet` turns the records of one set into its node. Sets of
- * plain names are written straight away (duplicates are found by a stamp a symbol). Only when there are attribute paths (`a.b = 1`) or
- * names that occur twice, the set is built up in objects and merged as Nix merges: both definitions must be sets, `rec` counts
+ * The parser pushes one record a binding on the node buffer's stack; `closeSet` turns the records of one set into its node. Bindings of
+ * plain names are written straight away (duplicates are found by a stamp a symbol). Only those that an attribute path (`a.b = 1`) makes, or
+ * whose names occur twice, are put together in objects and merged as Nix merges: both definitions must be sets, `rec` counts
  * where it stands first, dynamic names never merge. Pure but for the state of a parse (`Source.ts`).
  */
 import { printName } from "./Names.ts"
-import { depth, drop, nodes, push, reserve, size, stack, written } from "./NodeBuffer.ts"
+import { depth, drop, nodes, reserve, size, stack, written } from "./NodeBuffer.ts"
 import { fail, origin, source } from "./Source.ts"
 import { countNames, nameOf } from "./SymbolTable.ts"
 import * as How from "./How.ts"
@@ -19,7 +19,7 @@ export const recordCells = 4
 let stamps = new Int32Array(4096)
 let lastStamp = 0
 
-/** A set that is still being put together. */
+/** A set that is still being put together, or what of it needs that. */
 export interface OpenSet {
   readonly recursive: number
   readonly start: number
@@ -43,14 +43,15 @@ export const newSet = (recursive: number, start: number, end: number): OpenSet =
 interface Definition {
   readonly start: number
   readonly how: number
-  readonly value: number
+  /** Where there is a set, its node, once that is written. */
+  value: number
   set: OpenSet | undefined
 }
 
 interface Dynamic {
   readonly name: number
   readonly start: number
-  readonly value: number
+  value: number
   readonly set: OpenSet | undefined
 }
 
@@ -74,7 +75,7 @@ export const closeSet = (base: number, pathBase: number, start: number, end: num
   for (let i = base; i < top; i += recordCells) {
     if (stack[i + 2]! > How.InheritFrom) return closeMixed(base, pathBase, start, end, recursive)
     const symbol = stack[i]!
-    if (stamps[symbol] === stamp) return merge(base, pathBase, start, end, recursive)
+    if (stamps[symbol] === stamp) return closeMixed(base, pathBase, start, end, recursive)
     stamps[symbol] = stamp
   }
   // A record without a source is what the node has of it.
@@ -100,93 +101,88 @@ const beginSet = (start: number, end: number, recursive: number): number => {
   return node
 }
 
-/** The same as `closeSet` for records that are not all plain. */
+/** The static name that a record binds, or that its path begins with; -1 when there is none. */
+const firstName = (record: number): number => {
+  const how = stack[record + 2]!
+  if (how <= How.InheritFrom) return stack[record]!
+  return how === How.Path ? Math.max(paths[stack[record]!]![0]!, -1) : -1
+}
+
+/**
+ * The same as `closeSet` for records that are not all plain. Only names that are bound by a path, or more than once, go through definitions; all others are written as they
+ * stand on the stack: one path among thousands of bindings costs no more than itself.
+ */
 const closeMixed = (base: number, pathBase: number, start: number, end: number, recursive: number): number => {
   const top = depth
-  const stamp = ++lastStamp
-  let sources = 0
-  let dynamics = 0
-  let count = 0
+  const once = ++lastStamp
+  const merged = ++lastStamp
+  const done = ++lastStamp
   for (let i = base; i < top; i += recordCells) {
-    const how = stack[i + 2]!
-    if (how <= How.InheritFrom) {
-      const symbol = stack[i]!
-      if (stamps[symbol] === stamp) return merge(base, pathBase, start, end, recursive)
-      stamps[symbol] = stamp
-      count++
-    } else if (how === How.Path) {
-      return merge(base, pathBase, start, end, recursive)
-    } else if (how === How.Dynamic) {
-      dynamics++
-    } else {
-      sources++
-    }
+    const symbol = firstName(i)
+    if (symbol >= 0) stamps[symbol] = stack[i + 2] === How.Path || stamps[symbol]! >= once ? merged : once
   }
+  const set = newSet(recursive, start, end)
+  let plain = 0
+  for (let i = base; i < top; i += recordCells) {
+    const symbol = firstName(i)
+    if (symbol >= 0 && stamps[symbol] === once) plain++
+    else defineRecord(set, i)
+  }
+  writeOpen(set)
 
-  reserve(7 + sources + count * 4 + dynamics * 3)
-  const node = beginSet(start, end, recursive)
-  let at = node + 4
-  nodes[at++] = sources
-  for (let i = base; i < top; i += recordCells) if (stack[i + 2] === How.Source) nodes[at++] = stack[i + 3]!
-  nodes[at++] = count
+  const node = beginMerged(set, plain + set.definitions.size)
+  let at = size
   let source = -1
   for (let i = base; i < top; i += recordCells) {
     const how = stack[i + 2]!
-    if (how > How.InheritFrom) {
-      if (how === How.Source) source++
-      continue
+    if (how === How.Source) source++
+    const symbol = firstName(i)
+    if (symbol < 0 || stamps[symbol] === done) continue
+    if (stamps[symbol] === once) {
+      nodes[at] = symbol
+      nodes[at + 1] = stack[i + 1]!
+      nodes[at + 2] = how
+      nodes[at + 3] = how === How.InheritFrom ? source : stack[i + 3]!
+    } else {
+      stamps[symbol] = done
+      putDefinition(at, symbol, set.definitions.get(symbol)!)
     }
-    nodes[at++] = stack[i]!
-    nodes[at++] = stack[i + 1]!
-    nodes[at++] = how
-    nodes[at++] = how === How.InheritFrom ? source : stack[i + 3]!
+    at += 4
   }
-  nodes[at++] = dynamics
-  for (let i = base; i < top; i += recordCells) {
-    if (stack[i + 2] !== How.Dynamic) continue
-    nodes[at++] = stack[i]!
-    nodes[at++] = stack[i + 1]!
-    nodes[at++] = stack[i + 3]!
-  }
-  written(at)
+  putDynamics(at, set)
+  paths.length = pathBase
   drop(base)
   return node
 }
 
-const merge = (base: number, pathBase: number, start: number, end: number, recursive: number): number => {
-  const set = newSet(recursive, start, end)
-  define(set, base)
-  paths.length = pathBase
-  drop(base)
-  return write(set)
-}
-
 /** Adds the records on the stack from `base` on to a set; refuses what is defined already. */
 export const define = (set: OpenSet, base: number): void => {
-  for (let i = base; i < depth; i += recordCells) {
-    const name = stack[i]!
-    const start = stack[i + 1]!
-    const how = stack[i + 2]!
-    const value = stack[i + 3]!
-    switch (how) {
-      case How.Source:
-        set.sources.push(value)
-        break
-      case How.Dynamic:
-        set.dynamics.push({ name, start, value, set: undefined })
-        break
-      case How.Path:
-        definePath(set, paths[name]!, start, value)
-        break
-      case How.Plain:
-        defineOne(set, [name], name, { start, how, value, set: undefined })
-        break
-      default: {
-        const previous = set.definitions.get(name)
-        if (previous !== undefined) duplicate([name], start, previous.start)
-        const from = how === How.InheritFrom ? set.sources.length - 1 : value
-        set.definitions.set(name, { start, how, value: from, set: undefined })
-      }
+  for (let i = base; i < depth; i += recordCells) defineRecord(set, i)
+}
+
+const defineRecord = (set: OpenSet, record: number): void => {
+  const name = stack[record]!
+  const start = stack[record + 1]!
+  const how = stack[record + 2]!
+  const value = stack[record + 3]!
+  switch (how) {
+    case How.Source:
+      set.sources.push(value)
+      break
+    case How.Dynamic:
+      set.dynamics.push({ name, start, value, set: undefined })
+      break
+    case How.Path:
+      definePath(set, paths[name]!, start, value)
+      break
+    case How.Plain:
+      defineOne(set, [name], name, { start, how, value, set: undefined })
+      break
+    default: {
+      const previous = set.definitions.get(name)
+      if (previous !== undefined) duplicate([name], start, previous.start)
+      const from = how === How.InheritFrom ? set.sources.length - 1 : value
+      set.definitions.set(name, { start, how, value: from, set: undefined })
     }
   }
 }
@@ -259,33 +255,52 @@ const duplicate: (path: ReadonlyArray<number>, start: number, previous: number) 
   fail({ _tag: "DuplicateAttribute", path: printed, previous: { origin, source, start: previous, end: previous + 1 } }, start, start + 1)
 }
 
-/** Writes a set and the open sets in it, innermost first. */
-const write = (set: OpenSet): number => {
-  const base = depth
-  for (const definition of set.definitions.values()) {
-    push(definition.set === undefined ? definition.value : write(definition.set))
-  }
-  for (const dynamic of set.dynamics) push(dynamic.set === undefined ? dynamic.value : write(dynamic.set))
-  reserve(7 + set.sources.length + set.definitions.size * 4 + set.dynamics.length * 3)
+/** Writes the open sets in a set, innermost first. */
+const writeOpen = (set: OpenSet): void => {
+  for (const definition of set.definitions.values()) if (definition.set !== undefined) definition.value = write(definition.set)
+  for (const dynamic of set.dynamics) if (dynamic.set !== undefined) dynamic.value = write(dynamic.set)
+}
+
+/** Writes the cells of a set before its definitions, of which there are `count`, and makes room for the rest. Returns the node. */
+const beginMerged = (set: OpenSet, count: number): number => {
+  reserve(7 + set.sources.length + count * 4 + set.dynamics.length * 3)
   const node = beginSet(set.start, set.end, set.recursive)
   let at = node + 4
-  let value = base
   nodes[at++] = set.sources.length
   for (const source of set.sources) nodes[at++] = source
-  nodes[at++] = set.definitions.size
-  for (const [symbol, definition] of set.definitions) {
-    nodes[at++] = symbol
-    nodes[at++] = definition.start
-    nodes[at++] = definition.how
-    nodes[at++] = stack[value++]!
-  }
+  nodes[at++] = count
+  written(at)
+  return node
+}
+
+const putDefinition = (at: number, symbol: number, { start, how, value }: Definition): void => {
+  nodes[at] = symbol
+  nodes[at + 1] = start
+  nodes[at + 2] = how
+  nodes[at + 3] = value
+}
+
+/** Writes the last cells of a set. */
+const putDynamics = (from: number, set: OpenSet): void => {
+  let at = from
   nodes[at++] = set.dynamics.length
   for (const dynamic of set.dynamics) {
     nodes[at++] = dynamic.name
     nodes[at++] = dynamic.start
-    nodes[at++] = stack[value++]!
+    nodes[at++] = dynamic.value
   }
   written(at)
-  drop(base)
+}
+
+/** Writes a set and the open sets in it. Returns the node. */
+const write = (set: OpenSet): number => {
+  writeOpen(set)
+  const node = beginMerged(set, set.definitions.size)
+  let at = size
+  for (const [symbol, definition] of set.definitions) {
+    putDefinition(at, symbol, definition)
+    at += 4
+  }
+  putDynamics(at, set)
   return node
 }
