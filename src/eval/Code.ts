@@ -3,8 +3,9 @@
  *
  * `run(env)` gives the forced value; `delay(env)` gives a value that may be a thunk, and makes none where none is needed: constants, functions
  * and variables that already have a value. `run` is a field, not a method: one load and a call, whatever the expression. Most code is never run, so what is made
- * for it beforehand is this one object: until it is run, and for what needs nothing of its own, `run` is a function that all such code shares and that
- * finds in `this` what it works on. Code that is run gets a closure.
+ * for it beforehand is this one object: `run` is a function that all code of a kind shares and that
+ * finds in `this` what it works on. Code that is run gets what it needs in `payload`, and another shared function: a closure for each would take twice the memory, and
+ * the engine knows nothing of what a function refers to of which there are thousands. Only what is rare is a closure.
  *
  * An environment is an array: slot 0 the environment around it, then the variables. A slot may be `undefined`: its thunk is made from the
  * frame's code table when it is first touched.
@@ -48,6 +49,12 @@ export class Code {
 
   constructor(run: Run) {
     this.run = run
+  }
+
+  /** From now on it is run so; what it was compiled from is not needed any more. */
+  become(run: Run, payload: unknown): void {
+    this.run = run
+    this.payload = payload
   }
 
   delay(env: Env): Value {

@@ -1,9 +1,9 @@
 /**
- * From syntax to code: each subtree becomes a `Code` whose closure is made when it is first run.
+ * From syntax to code: each subtree becomes a `Code` that learns what it is when it is first run.
  *
  * Variables are resolved to (depth, slot) here; constants, variables and functions are known beforehand, so that `delay` makes no thunk for
  * them. Node kinds and their operands: `lang/Syntax.ts`. Bindings (sets, `let`) are in `CompileBindings.ts`, selections in `CompileSelect.ts`,
- * operators in `CompileOperators.ts`.
+ * calls in `CompileCall.ts`, operators in `CompileOperators.ts`.
  */
 import { floatValue, intValue, printNode } from "../lang/Printer.ts"
 import { closestNames } from "../lang/Suggestions.ts"
@@ -12,13 +12,14 @@ import { negate } from "./Arithmetic.ts"
 import { assertionDifference } from "./AssertEqual.ts"
 import type { Position } from "./AttributeSet.ts"
 import { AttributeSet } from "./AttributeSet.ts"
-import { call, call2, call3, callAll } from "./Call.ts"
+import { callAll } from "./Call.ts"
 import type { Env, Run } from "./Code.ts"
 import { Code, constant, Delay, evaluate } from "./Code.ts"
 import { Coercion, coerceToText } from "./Coerce.ts"
 import { compileAttributes, compileLet } from "./CompileBindings.ts"
+import { becomeCall, Call } from "./CompileCall.ts"
 import { callWithCall, isListCall } from "./CompileListCall.ts"
-import { binary, inBuiltin } from "./CompileOperators.ts"
+import { compileBinary, inBuiltin } from "./CompileOperators.ts"
 import { compileHasAttribute, compileSelect } from "./CompileSelect.ts"
 import { mismatch } from "./Describe.ts"
 import { isLookupShadowed, isShadowed, lookupNames, operatorFunction, shadowedOperator } from "./Desugared.ts"
@@ -31,11 +32,12 @@ import { NixError } from "./NixError.ts"
 import { normalise, resolve } from "./Paths.ts"
 import { resolveVariable, Scope, withDepths } from "./Scope.ts"
 import { findOnSearchPath } from "./SearchPath.ts"
+import type { Shape } from "./Shape.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { nameOf } from "./Symbols.ts"
 import type { Place, Unit } from "./Unit.ts"
 import type { Value } from "./Value.ts"
-import { Builtin, fromBigInt, Lambda, NixFloat, NixPath, Thunk } from "./Value.ts"
+import { fromBigInt, Lambda, NixFloat, NixPath, Thunk } from "./Value.ts"
 import { positionSet } from "./PositionSet.ts"
 
 /** A Code for a subtree. `name` is what a function literal here is bound to, and the functions that it gives in turn. */
@@ -75,16 +77,14 @@ export const compile = (unit: Unit, node: number, scope: Scope | null, name?: Sy
 /** Code that was never run. */
 const pending: Run = function (env) {
   const { unit, scope } = this.payload as Place
-  this.run = closure(unit, this.slot, scope)
-  this.payload = undefined
+  prepare(this, unit, this.slot, scope)
   return this.run(env)
 }
 
 /** A function literal that was never met. */
 const pendingFunction: Run = function (env) {
   const { unit, scope } = this.payload as Place
-  this.payload = lambdaCode(unit, this.slot, scope, this.symbol < 0 ? undefined : this.symbol)
-  this.run = runFunction
+  this.become(runFunction, lambdaCode(unit, this.slot, scope, this.symbol < 0 ? undefined : this.symbol))
   return this.run(env)
 }
 
@@ -109,7 +109,9 @@ const variableCode = (unit: Unit, node: number, symbol: SymbolId, scope: Scope |
   }
   const global = unit.globals.get(symbol)
   if (global !== undefined) return constant(global)
-  return new Code(withVariable(unit, node, symbol, scope))
+  const code = new Code(runWithVariable)
+  code.payload = new WithVariable(unit.place(scope), symbol, unit.position(node))
+  return code
 }
 
 const runVariable: Run = function (env) {
@@ -152,34 +154,59 @@ const forceAt = (thunk: Thunk, position: number): Value => {
   }
 }
 
-const withVariable = (unit: Unit, node: number, symbol: SymbolId, scope: Scope | null) => {
-  const depths = withDepths(scope)
-  return (env: Env): Value => {
-    let frame = env
-    let at = 0
-    for (let i = 0; i < depths.length; i++) {
-      for (const depth = depths[i] as number; at < depth; at++) frame = frame[0] as Env
-      let set = frame[1] as Value
-      if (set instanceof Thunk) frame[1] = set = force(set)
-      if (!(set instanceof AttributeSet)) {
-        throw mismatch("a set", set).during("while evaluating the first subexpression of a with expression", unit.position(node))
-      }
-      const slot = set.shape.slot(symbol)
-      if (slot >= 0) {
-        const value = set.at(slot)
-        if (!(value instanceof Thunk)) return value
-        const forced = forceAt(value, unit.position(node))
-        if (!Array.isArray(forced)) set.settle(slot, forced)
-        return forced
-      }
-    }
-    const error = new NixError("undefined-variable", `undefined variable '${nameOf(symbol)}'`, unit.position(node))
-    const names = new Set<string>()
-    for (let s = scope; s !== null; s = s.parent) for (const id of s.slots.keys()) names.add(nameOf(id))
-    for (const id of unit.globals.keys()) names.add(nameOf(id))
-    error.suggestions = closestNames(nameOf(symbol), names)
-    throw error
+/** A variable that one of the sets around it has, by `with`. */
+class WithVariable {
+  readonly place: Place
+  readonly symbol: SymbolId
+  readonly position: Position
+  /** Of the frames that hold the sets, innermost first. */
+  depths: ReadonlyArray<number> | undefined = undefined
+  /** The shape of the set that had it last, and the slot in it. */
+  shape: Shape | undefined = undefined
+  slot = 0
+
+  constructor(place: Place, symbol: SymbolId, position: Position) {
+    this.place = place
+    this.symbol = symbol
+    this.position = position
   }
+}
+
+const runWithVariable: Run = function (env) {
+  const variable = this.payload as WithVariable
+  const { symbol, position } = variable
+  const depths = (variable.depths ??= withDepths(variable.place.scope))
+  let frame = env
+  let at = 0
+  for (let i = 0; i < depths.length; i++) {
+    for (const depth = depths[i] as number; at < depth; at++) frame = frame[0] as Env
+    let set = frame[1] as Value
+    if (set instanceof Thunk) frame[1] = set = force(set)
+    if (!(set instanceof AttributeSet)) {
+      throw mismatch("a set", set).during("while evaluating the first subexpression of a with expression", position)
+    }
+    const { shape } = set
+    const slot = shape === variable.shape ? variable.slot : shape.slot(symbol)
+    if (slot >= 0) {
+      variable.shape = shape
+      variable.slot = slot
+      const value = set.at(slot)
+      if (!(value instanceof Thunk)) return value
+      const forced = forceAt(value, position)
+      if (!Array.isArray(forced)) set.settle(slot, forced)
+      return forced
+    }
+  }
+  throw undefinedVariable(variable)
+}
+
+const undefinedVariable = ({ place: { unit, scope }, symbol, position }: WithVariable): NixError => {
+  const error = new NixError("undefined-variable", `undefined variable '${nameOf(symbol)}'`, position)
+  const names = new Set<string>()
+  for (let s = scope; s !== null; s = s.parent) for (const id of s.slots.keys()) names.add(nameOf(id))
+  for (const id of unit.globals.keys()) names.add(nameOf(id))
+  error.suggestions = closestNames(nameOf(symbol), names)
+  return error
 }
 
 const lambdaCode = (unit: Unit, node: number, scope: Scope | null, name: SymbolId | undefined): LambdaCode => {
@@ -218,113 +245,154 @@ export const children = (unit: Unit, at: number, scope: Scope | null): Array<Cod
   return codes
 }
 
-const closure = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => Value) => {
+/** Makes code that was never run what it is. */
+const prepare = (code: Code, unit: Unit, node: number, scope: Scope | null): void => {
   const kind = unit.kind(node)
   const position = unit.position(node)
   const child = (index: number): Code => compile(unit, unit.cell(node, index), scope)
   if (kind >= Kind.Negate && isShadowed(kind, scope)) {
     const own = variableCode(unit, node, operatorFunction(kind), scope)
-    return kind === Kind.Negate ? shadowedOperator(kind, own, undefined, child(3)) : shadowedOperator(kind, own, child(3), child(4))
+    const run = kind === Kind.Negate ? shadowedOperator(kind, own, undefined, child(3)) : shadowedOperator(kind, own, child(3), child(4))
+    return code.become(run, undefined)
   }
-  if (kind >= Kind.Equal) return binary(unit, node, kind, scope, child(3), child(4))
+  if (kind >= Kind.Equal) return compileBinary(code, unit, node, kind, scope, child(3), child(4))
   switch (kind) {
     case Kind.Interpolation: {
       const parts = children(unit, node + 3, scope)
-      return interpolation(parts, (i) => unit.base + (unit.nodes[node + 4 + parts.length + i] as number))
+      const run = interpolation(parts, (i) => unit.base + (unit.nodes[node + 4 + parts.length + i] as number))
+      return code.become(run, undefined)
     }
     case Kind.PathInterpolation:
-      return pathInterpolation(unit, node, scope)
-    case Kind.SearchPath: {
-      const name = unit.syntax.strings[unit.cell(node, 3)] as string
-      if (isLookupShadowed(scope)) {
-        const own = variableCode(unit, node, lookupNames.findFile, scope)
-        const path = variableCode(unit, node, lookupNames.nixPath, scope)
-        return (env) => callAll(own.run(env), [path.delay(env), name])
-      }
-      return () => findOnSearchPath(name, position)
-    }
+      return code.become(pathInterpolation(unit, node, scope), undefined)
+    case Kind.SearchPath:
+      return code.become(searchPath(unit, node, scope), undefined)
     case Kind.CurrentPosition:
-      return () => positionSet(position)
+      return code.become(() => positionSet(position), undefined)
     case Kind.Select:
-      return compileSelect(unit, node, scope)
+      return compileSelect(code, unit, node, scope)
     case Kind.HasAttribute:
-      return compileHasAttribute(unit, node, scope)
+      return compileHasAttribute(code, unit, node, scope)
     case Kind.Call: {
       const args = children(unit, node + 4, scope)
       const last = unit.nodes[node + 4 + args.length] as number
-      return isListCall(unit, last) ? callWithCall(unit, last, scope, child(3), args, position) : callClosure(child(3), args, position)
+      const call = new Call(child(3), args, position)
+      return isListCall(unit, last) ? callWithCall(code, unit, last, scope, call) : becomeCall(code, call)
     }
     case Kind.Let:
-      return compileLet(unit, node, scope)
+      return compileLet(code, unit, node, scope)
     case Kind.AttributeSet:
-      return compileAttributes(unit, node, scope)
-    case Kind.List: {
-      const elements = children(unit, node + 3, scope)
-      return (env) => {
-        const list = new Array<Value>(elements.length)
-        for (let i = 0; i < elements.length; i++) {
-          const element = elements[i] as Code
-          list[i] = element.how === Delay.Function ? new Thunk(element, env) : element.delay(env)
-        }
-        return list
-      }
-    }
-    case Kind.With: {
-      const set = child(3)
-      const body = compile(unit, unit.cell(node, 4), new Scope(scope, new Map(), undefined, true))
-      return (env) => body.run([env, set.delay(env)])
-    }
-    case Kind.If: {
-      const condition = child(3)
-      const yes = child(4)
-      const no = child(5)
-      const at = unit.position(unit.cell(node, 3))
-      return (env) => {
-        const c = condition.run(env)
-        if (c === true) return yes.run(env)
-        if (c === false) return no.run(env)
-        throw mismatch("a Boolean", c, at).during("while evaluating a branch condition", position)
-      }
-    }
-    case Kind.Assert: {
-      const condition = child(3)
-      const body = child(4)
-      const at = unit.cell(node, 3)
-      const equality = unit.kind(at) === Kind.Equal ? explainEquality(unit, at, scope) : undefined
-      return (env) => {
-        const c = condition.run(env)
-        if (c === true) return body.run(env)
-        if (c !== false) {
-          throw mismatch("a Boolean", c, unit.position(at)).during("in the condition of the assert statement", position)
-        }
-        const shown = printNode(unit.syntax, at)
-        const told = equality?.(env)
-        if (told !== undefined) throw told.during(`while evaluating the condition of the assertion '${shown}'`, position)
-        throw new NixError("assert", `assertion '${shown}' failed`, position)
-      }
-    }
-    case Kind.Not: {
-      const operand = child(3)
-      const at = unit.position(unit.cell(node, 3))
-      return (env) => {
-        const v = operand.run(env)
-        if (typeof v === "boolean") return !v
-        throw mismatch("a Boolean", v, at).during("in the argument of '!'", at)
-      }
-    }
+      return compileAttributes(code, unit, node, scope)
+    case Kind.List:
+      return code.become(runList, children(unit, node + 3, scope))
+    case Kind.With:
+      return code.become(runWith, new With(child(3), compile(unit, unit.cell(node, 4), new Scope(scope, noSlots, undefined, true))))
+    case Kind.If:
+      return code.become(runIf, new If(child(3), child(4), child(5), unit.position(unit.cell(node, 3)), position))
+    case Kind.Assert:
+      return code.become(assertion(unit, node, scope), undefined)
+    case Kind.Not:
+      return code.become(runNot, new Not(child(3), unit.position(unit.cell(node, 3))))
     case Kind.Negate: {
       const operand = child(3)
-      return (env) => {
+      return code.become((env) => {
         const v = operand.run(env)
         try {
           return negate(v)
         } catch (error) {
           throw inBuiltin("sub", error, position)
         }
-      }
+      }, undefined)
     }
   }
   throw new NixError("eval", `unknown syntax node ${kind}`, position)
+}
+
+const runList: Run = function (env) {
+  const elements = this.payload as ReadonlyArray<Code>
+  const list = new Array<Value>(elements.length)
+  for (let i = 0; i < elements.length; i++) {
+    const element = elements[i] as Code
+    list[i] = element.how === Delay.Function ? new Thunk(element, env) : element.delay(env)
+  }
+  return list
+}
+
+class With {
+  readonly set: Code
+  readonly body: Code
+  constructor(set: Code, body: Code) {
+    this.set = set
+    this.body = body
+  }
+}
+
+/** A `with` binds no name that is known beforehand. */
+const noSlots: ReadonlyMap<SymbolId, number> = new Map()
+
+const runWith: Run = function (env) {
+  const own = this.payload as With
+  return own.body.run([env, own.set.delay(env)])
+}
+
+class If {
+  readonly condition: Code
+  readonly yes: Code
+  readonly no: Code
+  /** Of the condition. */
+  readonly at: Position
+  readonly position: Position
+  constructor(condition: Code, yes: Code, no: Code, at: Position, position: Position) {
+    this.condition = condition
+    this.yes = yes
+    this.no = no
+    this.at = at
+    this.position = position
+  }
+}
+
+// As in calls (`CompileCall.ts`), no variable for the payload.
+const runIf: Run = function (env) {
+  const c = evaluate((this.payload as If).condition, env)
+  if (c === true) return (this.payload as If).yes.run(env)
+  if (c === false) return (this.payload as If).no.run(env)
+  const { at, position } = this.payload as If
+  throw mismatch("a Boolean", c, at).during("while evaluating a branch condition", position)
+}
+
+class Not {
+  readonly operand: Code
+  /** Of the operand. */
+  readonly at: Position
+  constructor(operand: Code, at: Position) {
+    this.operand = operand
+    this.at = at
+  }
+}
+
+const runNot: Run = function (env) {
+  const own = this.payload as Not
+  const v = evaluate(own.operand, env)
+  if (typeof v === "boolean") return !v
+  throw mismatch("a Boolean", v, own.at).during("in the argument of '!'", own.at)
+}
+
+const assertion = (unit: Unit, node: number, scope: Scope | null): Run => {
+  const position = unit.position(node)
+  const condition = compile(unit, unit.cell(node, 3), scope)
+  const body = compile(unit, unit.cell(node, 4), scope)
+  const at = unit.cell(node, 3)
+  const equality = unit.kind(at) === Kind.Equal ? explainEquality(unit, at, scope) : undefined
+  return (env) => {
+    const c = condition.run(env)
+    if (c === true) return body.run(env)
+    if (c !== false) {
+      throw mismatch("a Boolean", c, unit.position(at)).during("in the condition of the assert statement", position)
+    }
+    const shown = printNode(unit.syntax, at)
+    const told = equality?.(env)
+    if (told !== undefined) throw told.during(`while evaluating the condition of the assertion '${shown}'`, position)
+    throw new NixError("assert", `assertion '${shown}' failed`, position)
+  }
 }
 
 /** For `assert a == b`: what is different. */
@@ -334,70 +402,13 @@ const explainEquality = (unit: Unit, node: number, scope: Scope | null): ((env: 
   return (env) => assertionDifference(left.run(env), right.run(env), unit.position(node))
 }
 
-/** The error of a call, with the frames that tell of it. */
-export const framed = (error: unknown, f: Value, position: Position): unknown => {
-  if (error instanceof NixError) {
-    if (error.position === 0 && error.kind === "stack-overflow" && error.trace.length === 0) error.position = position
-    else if (f instanceof Lambda) {
-      if (error.trace.length === 0 && error.kind === "missing-argument" && error.position === f.code.position) {
-        return error.during("from call site", position)
-      }
-      const name = f.code.displayName
-      error.during(name === "anonymous lambda" ? "while calling anonymous lambda" : `while calling '${name}'`, f.code.position)
-      error.during("from call site", position)
-    } else if (f instanceof Builtin) error.during(`while calling the '${f.name}' builtin`, position)
-    else {
-      if (error.position === 0 && error.trace.length === 0) error.position = position
-      error.during("from call site", position)
-    }
-  }
-  return error
-}
-
-export const callClosure = (callee: Code, args: ReadonlyArray<Code>, position: Position): ((env: Env) => Value) => {
-  if (args.length === 1) {
-    const only = args[0] as Code
-    return (env) => {
-      const f = evaluate(callee, env)
-      try {
-        return call(f, only.delay(env))
-      } catch (error) {
-        throw framed(error, f, position)
-      }
-    }
-  }
-  if (args.length === 2) {
-    const [first, second] = args as [Code, Code]
-    return (env) => {
-      const f = evaluate(callee, env)
-      try {
-        return call2(f, first.delay(env), second.delay(env))
-      } catch (error) {
-        throw framed(error, f, position)
-      }
-    }
-  }
-  if (args.length === 3) {
-    const [first, second, third] = args as [Code, Code, Code]
-    return (env) => {
-      const f = evaluate(callee, env)
-      try {
-        return call3(f, first.delay(env), second.delay(env), third.delay(env))
-      } catch (error) {
-        throw framed(error, f, position)
-      }
-    }
-  }
-  return (env) => {
-    const f = evaluate(callee, env)
-    const values = new Array<Value>(args.length)
-    for (let i = 0; i < args.length; i++) values[i] = (args[i] as Code).delay(env)
-    try {
-      return callAll(f, values)
-    } catch (error) {
-      throw framed(error, f, position)
-    }
-  }
+const searchPath = (unit: Unit, node: number, scope: Scope | null): Run => {
+  const position = unit.position(node)
+  const name = unit.syntax.strings[unit.cell(node, 3)] as string
+  if (!isLookupShadowed(scope)) return () => findOnSearchPath(name, position)
+  const own = variableCode(unit, node, lookupNames.findFile, scope)
+  const path = variableCode(unit, node, lookupNames.nixPath, scope)
+  return (env) => callAll(own.run(env), [path.delay(env), name])
 }
 
 const pathInterpolation = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => Value) => {

@@ -2,11 +2,12 @@
  * Calls whose last argument is a call as well, such as `concatStringsSep "," (map f list)`: where the one is a builtin that takes elements and the other one that
  * makes a list of calls, no list is made (`Elements.ts`). What is called is known when it is called first; for all others this is a call like any other from then on.
  */
-import type { Position } from "./AttributeSet.ts"
 import { call, call2, callAll } from "./Call.ts"
-import type { Env, Run } from "./Code.ts"
-import { Code, evaluate } from "./Code.ts"
-import { callClosure, children, compile, framed } from "./Compile.ts"
+import type { Code, Env, Run } from "./Code.ts"
+import { evaluate } from "./Code.ts"
+import { children, compile } from "./Compile.ts"
+import type { Call } from "./CompileCall.ts"
+import { becomeCall, framed } from "./CompileCall.ts"
 import type { Elements } from "./Elements.ts"
 import { CallArgument } from "./Elements.ts"
 import { enterCall } from "./LambdaCode.ts"
@@ -50,39 +51,48 @@ const begins = (unit: Unit, node: number, scope: Scope | null): ((env: Env) => E
   }
 }
 
-/** The closure of a call whose last argument, at the node `last`, is a list call. */
-export const callWithCall = (
-  unit: Unit,
-  last: number,
-  scope: Scope | null,
-  callee: Code,
-  args: ReadonlyArray<Code>,
-  position: Position
-): Run => {
-  const n = args.length
-  const argument = args[n - 1] as Code
-  const apply = (f: Value, env: Env, given: Value): Value => {
-    try {
-      if (n === 1) return call(f, given)
-      const values = new Array<Value>(n)
-      for (let i = 0; i < n - 1; i++) values[i] = (args[i] as Code).delay(env)
-      values[n - 1] = given
-      return callAll(f, values)
-    } catch (error) {
-      throw framed(error, f, position)
-    }
-  }
-  return function (this: Code, env: Env): Value {
-    const f = evaluate(callee, env)
-    if (!takesElements(f, n)) {
-      this.run = callClosure(callee, args, position)
-      return apply(f, env, argument.delay(env))
-    }
-    const begin = begins(unit, last, scope)
-    this.run = (again) => {
-      const other = evaluate(callee, again)
-      return apply(other, again, takesElements(other, n) ? new CallArgument(argument, again, begin) : argument.delay(again))
-    }
-    return apply(f, env, new CallArgument(argument, env, begin))
+/** A call whose last argument, at the node `last`, is a list call. */
+class CallWithCall {
+  readonly call: Call
+  readonly unit: Unit
+  readonly last: number
+  readonly scope: Scope | null
+  begin: ((env: Env) => Elements | Value) | undefined = undefined
+
+  constructor(call: Call, unit: Unit, last: number, scope: Scope | null) {
+    this.call = call
+    this.unit = unit
+    this.last = last
+    this.scope = scope
   }
 }
+
+const apply = ({ args, position }: Call, f: Value, env: Env, given: Value): Value => {
+  const n = args.length
+  try {
+    if (n === 1) return call(f, given)
+    const values = new Array<Value>(n)
+    for (let i = 0; i < n - 1; i++) values[i] = (args[i] as Code).delay(env)
+    values[n - 1] = given
+    return callAll(f, values)
+  } catch (error) {
+    throw framed(error, f, position)
+  }
+}
+
+const runCallWithCall: Run = function (env) {
+  const own = this.payload as CallWithCall
+  const { args, callee } = own.call
+  const argument = args[args.length - 1] as Code
+  const f = evaluate(callee, env)
+  if (!takesElements(f, args.length)) {
+    if (own.begin === undefined) becomeCall(this, own.call)
+    return apply(own.call, f, env, argument.delay(env))
+  }
+  own.begin ??= begins(own.unit, own.last, own.scope)
+  return apply(own.call, f, env, new CallArgument(argument, env, own.begin))
+}
+
+/** Makes `code` a call whose last argument, at the node `last`, is a list call. */
+export const callWithCall = (code: Code, unit: Unit, last: number, scope: Scope | null, own: Call): void =>
+  code.become(runCallWithCall, new CallWithCall(own, unit, last, scope))

@@ -3,10 +3,12 @@
  */
 import * as Kind from "../lang/Kind.ts"
 import { addNumbers, divide, multiply, subtract } from "./Arithmetic.ts"
+import type { Position } from "./AttributeSet.ts"
 import { AttributeSet, update, updateWith } from "./AttributeSet.ts"
-import type { Env } from "./Code.ts"
-import { Code, Delay, ready } from "./Code.ts"
+import type { Env, Run } from "./Code.ts"
+import { Code, Delay, evaluate, ready } from "./Code.ts"
 import { Coercion, coerceToString, coerceToText } from "./Coerce.ts"
+import type { StaticAttributes } from "./CompileBindings.ts"
 import { staticAttributes } from "./CompileBindings.ts"
 import { equal, less } from "./Compare.ts"
 import { describe, mismatch } from "./Describe.ts"
@@ -97,17 +99,114 @@ const placed =
     }
   }
 
-/** The closure of an operator on two operands. */
-export const binary = (unit: Unit, node: number, kind: number, scope: Scope | null, left: Code, right: Code): ((env: Env) => Value) => {
-  const position = unit.position(node)
+/** What the operators work on that refuse what is wrong themselves. */
+class Operands {
+  readonly left: Code
+  readonly right: Code
+  readonly leftAt: Position
+  readonly rightAt: Position
+  constructor(left: Code, right: Code, leftAt: Position, rightAt: Position) {
+    this.left = left
+    this.right = right
+    this.leftAt = leftAt
+    this.rightAt = rightAt
+  }
+}
+
+const runEqual: Run = function (env) {
+  const own = this.payload as Operands
+  return equal(evaluate(own.left, env), evaluate(own.right, env))
+}
+
+const runNotEqual: Run = function (env) {
+  const own = this.payload as Operands
+  return !equal(evaluate(own.left, env), evaluate(own.right, env))
+}
+
+const runAnd: Run = function (env) {
+  const own = this.payload as Operands
+  return (
+    boolean(evaluate(own.left, env), own.leftAt, "in the left operand of '&&'") &&
+    boolean(evaluate(own.right, env), own.rightAt, "in the right operand of '&&'")
+  )
+}
+
+const runOr: Run = function (env) {
+  const own = this.payload as Operands
+  return (
+    boolean(evaluate(own.left, env), own.leftAt, "in the left operand of '||'") ||
+    boolean(evaluate(own.right, env), own.rightAt, "in the right operand of '||'")
+  )
+}
+
+const runImplies: Run = function (env) {
+  const own = this.payload as Operands
+  return (
+    !boolean(evaluate(own.left, env), own.leftAt, "in the left operand of '->'") ||
+    boolean(evaluate(own.right, env), own.rightAt, "in the right operand of '->'")
+  )
+}
+
+const runUpdate: Run = function (env) {
+  const own = this.payload as Operands
+  // The right operand comes first, as in Nix.
+  const b = set(evaluate(own.right, env), own.rightAt, "right")
+  return update(set(evaluate(own.left, env), own.leftAt, "left"), b)
+}
+
+/** `left // { … }`. */
+class Extension {
+  readonly left: Code
+  readonly leftAt: Position
+  readonly literal: StaticAttributes
+  constructor(left: Code, leftAt: Position, literal: StaticAttributes) {
+    this.left = left
+    this.leftAt = leftAt
+    this.literal = literal
+  }
+}
+
+const runExtension: Run = function (env) {
+  const own = this.payload as Extension
+  return updateWith(set(evaluate(own.left, env), own.leftAt, "left"), own.literal, own.literal.within(env))
+}
+
+/** Makes `code` an operator on two operands. */
+export const compileBinary = (code: Code, unit: Unit, node: number, kind: number, scope: Scope | null, left: Code, right: Code): void => {
   const leftAt = unit.position(unit.cell(node, 3))
-  const at = unit.position(unit.cell(node, 4))
+  const rightAt = unit.position(unit.cell(node, 4))
+  switch (kind) {
+    case Kind.Equal:
+      return code.become(runEqual, new Operands(left, right, leftAt, rightAt))
+    case Kind.NotEqual:
+      return code.become(runNotEqual, new Operands(left, right, leftAt, rightAt))
+    case Kind.And:
+      return code.become(runAnd, new Operands(left, right, leftAt, rightAt))
+    case Kind.Or:
+      return code.become(runOr, new Operands(left, right, leftAt, rightAt))
+    case Kind.Implies:
+      return code.become(runImplies, new Operands(left, right, leftAt, rightAt))
+    case Kind.Update: {
+      const literal = staticAttributes(unit, unit.cell(node, 4), scope)
+      if (literal === undefined) return code.become(runUpdate, new Operands(left, right, leftAt, rightAt))
+      return code.become(runExtension, new Extension(left, leftAt, literal))
+    }
+  }
+  return code.become(arithmetic(kind, left, right, unit.position(node), leftAt, rightAt), undefined)
+}
+
+/** The closure of an operator on two operands that Nix has a builtin for, or that is a batch point. */
+const arithmetic = (kind: number, left: Code, right: Code, position: Position, leftAt: Position, at: Position): Run => {
   /**
    * Both operands as a batch; no batch is needed where one of them can't ask for anything: a constant, or a variable that has its value. `first`: the left one, where some
    * values of it are refused at once; no number and no plain string is.
    */
   const strict = (then: (a: Value, b: Value) => Value, first = left): ((env: Env) => Value) => {
-    if (left.how === Delay.Constant || right.how === Delay.Constant) return (env) => then(first.run(env), right.run(env))
+    if (left.how === Delay.Constant) return (env) => then(first.run(env), evaluate(right, env))
+    if (right.how === Delay.Constant) {
+      const b = right.payload as Value
+      return first === left ? (env) => then(evaluate(left, env), b) : (env) => then(first.run(env), b)
+    }
     if (left.how === Delay.Variable) {
       const any = first === left
       return (env) => {
@@ -127,8 +226,8 @@ export const binary = (unit: Unit, node: number, kind: number, scope: Scope | nu
   }
   /** `>` and `<=` are `<` with the operands, and the order of their evaluation, exchanged. */
   const compared = (first: Code, second: Code, then: (a: Value, b: Value) => boolean) => (env: Env) => {
-    const a = first.run(env)
-    const b = second.run(env)
+    const a = evaluate(first, env)
+    const b = evaluate(second, env)
     try {
       return then(a, b)
     } catch (error) {
@@ -136,10 +235,6 @@ export const binary = (unit: Unit, node: number, kind: number, scope: Scope | nu
     }
   }
   switch (kind) {
-    case Kind.Equal:
-      return (env) => equal(left.run(env), right.run(env))
-    case Kind.NotEqual:
-      return (env) => !equal(left.run(env), right.run(env))
     case Kind.Less:
       return compared(left, right, less)
     case Kind.Greater:
@@ -148,24 +243,6 @@ export const binary = (unit: Unit, node: number, kind: number, scope: Scope | nu
       return compared(right, left, (a, b) => !less(a, b))
     case Kind.GreaterOrEqual:
       return compared(left, right, (a, b) => !less(a, b))
-    case Kind.And:
-      return (env) =>
-        boolean(left.run(env), leftAt, "in the left operand of '&&'") && boolean(right.run(env), at, "in the right operand of '&&'")
-    case Kind.Or:
-      return (env) =>
-        boolean(left.run(env), leftAt, "in the left operand of '||'") || boolean(right.run(env), at, "in the right operand of '||'")
-    case Kind.Implies:
-      return (env) =>
-        !boolean(left.run(env), leftAt, "in the left operand of '->'") || boolean(right.run(env), at, "in the right operand of '->'")
-    case Kind.Update: {
-      const literal = staticAttributes(unit, unit.cell(node, 4), scope)
-      if (literal !== undefined) return (env) => updateWith(set(left.run(env), leftAt, "left"), literal, literal.within(env))
-      return (env) => {
-        // The right operand comes first, as in Nix.
-        const b = set(right.run(env), at, "right")
-        return update(set(left.run(env), leftAt, "left"), b)
-      }
-    }
     case Kind.Concat:
       return strict((x, y) => {
         const a = list(x, leftAt, "left")

@@ -42,17 +42,13 @@ class Step {
 
   /** The slot in `set`, or -1. */
   slot(set: AttributeSet, env: Env): number {
+    if (set.shape === this.shape) return this.lastSlot
     if (this.name !== undefined) {
       const symbol = this.existing(env)
       return symbol === undefined ? -1 : set.shape.slot(symbol)
     }
-    if (set.shape === this.shape) return this.lastSlot
-    const slot = set.shape.slot(this.symbol)
-    if (slot >= 0) {
-      this.shape = set.shape
-      this.lastSlot = slot
-    }
-    return slot
+    this.shape = set.shape
+    return (this.lastSlot = set.shape.slot(this.symbol))
   }
 
   symbolFor(env: Env): SymbolId {
@@ -101,82 +97,108 @@ const forceSlot = (set: AttributeSet, slot: number): Value => {
 const notASet = (value: Value, position: Position): NixError =>
   mismatch("a set", value, position).during("while selecting an attribute", position)
 
-/** Selection by names that are evaluated, each before the value that it selects from, whatever that is. */
-const selectByNames =
-  (base: Code, steps: ReadonlyArray<Step>, fallback: Code | undefined, position: Position): Run =>
-  (env) => {
-    let value = evaluate(base, env)
-    let slot = -1
-    for (let i = 0; i < steps.length; i++) {
-      const step = steps[i] as Step
-      const symbol = step.existing(env)
-      if (slot >= 0) value = forceSlot(value as AttributeSet, slot)
-      if (!(value instanceof AttributeSet)) {
-        if (fallback !== undefined) return fallback.run(env)
-        throw notASet(value, position)
-      }
-      slot = symbol === undefined ? -1 : value.shape.slot(symbol)
-      if (slot >= 0) continue
-      if (fallback !== undefined) return fallback.run(env)
-      throw missing(value, step.symbolFor(env), position)
-    }
-    return forceSlot(value as AttributeSet, slot)
-  }
+/** What a selection or a question for an attribute works on. */
+class Selection {
+  readonly base: Code
+  readonly steps: ReadonlyArray<Step>
+  /** The only step or the first. */
+  readonly step: Step
+  readonly fallback: Code | undefined
+  readonly position: Position
 
-export const compileSelect = (unit: Unit, node: number, scope: Scope | null): Run => {
+  constructor(base: Code, steps: ReadonlyArray<Step>, fallback: Code | undefined, position: Position) {
+    this.base = base
+    this.steps = steps
+    this.step = steps[0] as Step
+    this.fallback = fallback
+    this.position = position
+  }
+}
+
+/** Selection by names that are evaluated, each before the value that it selects from, whatever that is. */
+const runSelectByNames: Run = function (env) {
+  const { base, steps, fallback, position } = this.payload as Selection
+  let value = evaluate(base, env)
+  let slot = -1
+  for (let i = 0; i < steps.length; i++) {
+    const step = steps[i] as Step
+    const symbol = step.existing(env)
+    if (slot >= 0) value = forceSlot(value as AttributeSet, slot)
+    if (!(value instanceof AttributeSet)) {
+      if (fallback !== undefined) return fallback.run(env)
+      throw notASet(value, position)
+    }
+    slot = symbol === undefined ? -1 : value.shape.slot(symbol)
+    if (slot >= 0) continue
+    if (fallback !== undefined) return fallback.run(env)
+    throw missing(value, step.symbolFor(env), position)
+  }
+  return forceSlot(value as AttributeSet, slot)
+}
+
+const runSelectOr: Run = function (env) {
+  const { base, steps, fallback } = this.payload as Selection
+  let value = evaluate(base, env)
+  for (let i = 0; i < steps.length; i++) {
+    const slot = value instanceof AttributeSet ? (steps[i] as Step).slot(value, env) : -1
+    if (slot < 0) return (fallback as Code).run(env)
+    value = forceSlot(value as AttributeSet, slot)
+  }
+  return value
+}
+
+const select = (value: Value, step: Step, position: Position, env: Env): Value => {
+  if (!(value instanceof AttributeSet)) throw notASet(value, position)
+  const slot = step.slot(value, env)
+  if (slot < 0) throw missing(value, step.symbolFor(env), position)
+  return forceSlot(value, slot)
+}
+
+const runSelectOne: Run = function (env) {
+  const value = evaluate((this.payload as Selection).base, env)
+  return select(value, (this.payload as Selection).step, (this.payload as Selection).position, env)
+}
+
+const runSelectSome: Run = function (env) {
+  const { base, steps, position } = this.payload as Selection
+  let value = evaluate(base, env)
+  for (let i = 0; i < steps.length; i++) value = select(value, steps[i] as Step, position, env)
+  return value
+}
+
+export const compileSelect = (code: Code, unit: Unit, node: number, scope: Scope | null): void => {
   const base = compile(unit, unit.cell(node, 3), scope)
   const fallbackNode = unit.cell(node, 4)
   const steps = stepsOf(unit, node + 5, scope)
   const fallback = fallbackNode >= 0 ? compile(unit, fallbackNode, scope) : undefined
-  if (steps.some((step) => step.name !== undefined)) return selectByNames(base, steps, fallback, unit.position(node))
-  if (fallback !== undefined) {
-    return (env) => {
-      let value = evaluate(base, env)
-      for (let i = 0; i < steps.length; i++) {
-        const step = steps[i] as Step
-        const slot = value instanceof AttributeSet ? step.slot(value, env) : -1
-        if (slot < 0) return fallback.run(env)
-        value = forceSlot(value as AttributeSet, slot)
-      }
-      return value
-    }
-  }
-  const position = unit.position(node)
-  const one = (value: Value, step: Step, env: Env): Value => {
-    if (!(value instanceof AttributeSet)) {
-      throw notASet(value, position)
-    }
-    const slot = step.slot(value, env)
-    if (slot < 0) throw missing(value, step.symbolFor(env), position)
-    return forceSlot(value, slot)
-  }
-  if (steps.length === 1) {
-    const step = steps[0] as Step
-    return (env) => one(evaluate(base, env), step, env)
-  }
-  return (env) => {
-    let value = evaluate(base, env)
-    for (let i = 0; i < steps.length; i++) value = one(value, steps[i] as Step, env)
-    return value
-  }
+  const run = steps.some((step) => step.name !== undefined)
+    ? runSelectByNames
+    : fallback !== undefined
+      ? runSelectOr
+      : steps.length === 1
+        ? runSelectOne
+        : runSelectSome
+  code.become(run, new Selection(base, steps, fallback, unit.position(node)))
 }
 
-export const compileHasAttribute = (unit: Unit, node: number, scope: Scope | null): Run => {
-  const base = compile(unit, unit.cell(node, 3), scope)
-  const steps = stepsOf(unit, node + 4, scope)
-  return (env) => {
-    let value = evaluate(base, env)
-    for (let i = 0; i < steps.length; i++) {
-      const step = steps[i] as Step
-      if (!(value instanceof AttributeSet)) {
-        // The name is evaluated all the same.
-        step.existing(env)
-        return false
-      }
-      const slot = step.slot(value, env)
-      if (slot < 0) return false
-      if (i < steps.length - 1) value = forceSlot(value, slot)
+const runHasAttribute: Run = function (env) {
+  const { base, steps } = this.payload as Selection
+  let value = evaluate(base, env)
+  for (let i = 0; i < steps.length; i++) {
+    const step = steps[i] as Step
+    if (!(value instanceof AttributeSet)) {
+      // The name is evaluated all the same.
+      step.existing(env)
+      return false
     }
-    return true
+    const slot = step.slot(value, env)
+    if (slot < 0) return false
+    if (i < steps.length - 1) value = forceSlot(value, slot)
   }
+  return true
+}
+
+export const compileHasAttribute = (code: Code, unit: Unit, node: number, scope: Scope | null): void => {
+  const base = compile(unit, unit.cell(node, 3), scope)
+  code.become(runHasAttribute, new Selection(base, stepsOf(unit, node + 4, scope), undefined, unit.position(node)))
 }

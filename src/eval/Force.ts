@@ -125,15 +125,14 @@ export const force = (value: Value): Exclude<Value, Thunk> => (value instanceof 
 export const forceThunk = (thunk: Thunk): Value => {
   const code = thunk.code
   if (code === null) return thunk.env as Value
-  const env = thunk.env as Env
-  const m = machine
-  const shown = m.shown.length
+  // No more variables than needed: each takes room on the stack wherever evaluation nests.
+  const shown = machine.shown.length
   thunk.code = blackHole
   let value: Value
   try {
-    value = code.run(env)
+    value = code.run(thunk.env as Env)
   } catch (error) {
-    unwindThunk(m, thunk, code, error, shown)
+    unwindThunk(machine, thunk, code, error, shown)
     throw error
   }
   thunk.code = null

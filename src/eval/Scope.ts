@@ -8,11 +8,11 @@ export class Scope {
   readonly parent: Scope | null
   /** A `with`: one slot, the set. */
   readonly isWith: boolean
-  readonly slots: Map<SymbolId, number>
+  readonly slots: ReadonlyMap<SymbolId, number>
   /** For frames whose slots are made when touched: the code by slot. */
   readonly codes: Array<Code | undefined> | undefined
 
-  constructor(parent: Scope | null, slots: Map<SymbolId, number>, codes: Array<Code | undefined> | undefined, isWith = false) {
+  constructor(parent: Scope | null, slots: ReadonlyMap<SymbolId, number>, codes: Array<Code | undefined> | undefined, isWith = false) {
     this.parent = parent
     this.slots = slots
     this.codes = codes
