@@ -1,11 +1,14 @@
 /**
  * Where the parser writes nodes: a growing array of cells, and a stack for the children of nodes that are still open.
  *
- * One buffer serves all parses (they never overlap), so a parse allocates only its result. Nodes are written in post-order. Pure but for that state (`Source.ts`).
+ * One buffer serves the parses of all small sources (they never overlap), so each allocates only its result; a large source gets one of its own, which becomes the
+ * result. Nodes are written in post-order. Pure but for that state (`Source.ts`).
  */
 
-/** Cells above which an array is dropped after a parse, so that one huge file does not stay in memory. */
+/** Cells above which the stack is dropped after a parse, so that one huge file does not stay in memory. */
 const keepCells = 1 << 22
+/** Bytes of source that seldom make less than one cell. */
+const bytesPerCell = 2
 const firstNodes = 1 << 16
 const firstStack = 1 << 12
 
@@ -21,10 +24,11 @@ export let depth = 0
 
 const floatBits = new DataView(new ArrayBuffer(8))
 
-/** Begins with nothing. */
-export const openNodes = (): void => {
-  if (capacity > keepCells) {
-    capacity = firstNodes
+/** Begins with nothing, for a source of so many bytes. */
+export const openNodes = (bytes: number): void => {
+  const needed = Math.ceil(bytes / bytesPerCell)
+  if (needed > capacity) {
+    capacity = needed
     nodes = new Int32Array(capacity)
   }
   if (stackCapacity > keepCells) {
@@ -35,8 +39,20 @@ export const openNodes = (): void => {
   depth = 0
 }
 
-/** The cells written, as an array of their own. */
-export const closeNodes = (): Int32Array => nodes.slice(0, size)
+/** The cells written, which nobody writes to any more. */
+export const closeNodes = (): Int32Array => {
+  if (capacity === firstNodes) return nodes.slice(0, size)
+  const made = nodes.subarray(0, size)
+  dropNodes()
+  return made
+}
+
+/** Goes back to a small buffer. */
+export const dropNodes = (): void => {
+  if (capacity === firstNodes) return
+  capacity = firstNodes
+  nodes = new Int32Array(capacity)
+}
 
 const growNodes = (needed: number): void => {
   capacity = Math.max(capacity * 2, size + needed)

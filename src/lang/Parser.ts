@@ -11,7 +11,7 @@ import { expression, openExpressions } from "./ExpressionParser.ts"
 import { end, next, openTokens, previousEnd, start, token } from "./Lexer.ts"
 import type { Literal } from "./Lints.ts"
 import { openLiterals, strings, unexpected } from "./LiteralParser.ts"
-import { closeNodes, depth, openNodes } from "./NodeBuffer.ts"
+import { closeNodes, depth, dropNodes, openNodes } from "./NodeBuffer.ts"
 import { ParseError } from "./ParseError.ts"
 import { closeSource, openSource } from "./Source.ts"
 import { allHashes, allNames, openSymbols } from "./SymbolTable.ts"
@@ -64,7 +64,7 @@ const parseAs = (asBindings: boolean, source: ByteString, origin: Origin, baseDi
     openSource(source, origin)
     openSymbols()
     openTokens(options.pipeOperators ?? false)
-    openNodes()
+    openNodes(source.length)
     openLiterals(options.onLiteral)
     openParser(checkEarly, asBindings)
     openExpressions(options.maxDepth ?? defaultMaxDepth)
@@ -76,6 +76,7 @@ const parseAs = (asBindings: boolean, source: ByteString, origin: Origin, baseDi
       if (!(error instanceof RangeError)) throw error
       throw new ParseError({ _tag: "TooDeep" }, { origin, source, start, end: Math.max(start, end) })
     } finally {
+      dropNodes()
       closeSource()
       closeText()
     }
