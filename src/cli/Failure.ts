@@ -51,9 +51,13 @@ const failureOf = (cause: Cause.Cause<unknown>, debug: boolean): Told => {
   const lines = linesOf(error, new Set())
   if (tag === "UsageError") lines.push(`Try 'yix --help'.`)
   if (debug) lines.push(Cause.pretty(cause))
-  else if (tag === undefined) lines.push("This is a bug in yix. Run the command again with --debug and report what it prints.")
+  else if (tag === undefined && !isUnwritten(error))
+    lines.push("This is a bug in yix. Run the command again with --debug and report what it prints.")
   return { lines, exitCode: exitCodeOf(error) }
 }
+
+/** Standard output took no more: a full disk, for example. */
+const isUnwritten = (error: unknown): boolean => error instanceof Error && "syscall" in error && error.syscall === "write"
 
 const tagOf = (error: unknown): string | undefined =>
   typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string" ? error._tag : undefined

@@ -2,13 +2,14 @@
  * Where `yix` begins. Short, since it is run before the rest is loaded: an evaluation that the words ask for plainly begins at once, and where its value is all that is
  * wanted, nothing more is loaded (`quick/`); scripts that only ask for the version need not wait for the rest either.
  */
-import { writeSync } from "node:fs"
 import manifest from "../../package.json" with { type: "json" }
 import { ownProcess, startAhead, startEarly } from "../realise/EvaluatorThread.ts"
+import { labelled } from "./ErrorLines.ts"
 import { evaluateAlone, mayStayHere } from "./quick/Here.ts"
 import { takeKept } from "./quick/Kept.ts"
 import { wait } from "./quick/Waiting.ts"
 import { begun } from "./quick/Words.ts"
+import { closedStatus, put, tell } from "./StandardStreams.ts"
 
 const words = process.argv.slice(2)
 const evaluating: ReadonlySet<string | undefined> = new Set(["eval", "build", "instantiate", "repl"])
@@ -49,8 +50,18 @@ const start = async (): Promise<void> => {
   )()
 }
 
+const tellVersion = (): void => {
+  try {
+    if (!put(Buffer.from(`yix ${manifest.version}\n`))) process.exitCode = closedStatus
+  } catch (error) {
+    // A full disk, for example.
+    tell(labelled((error as Error).message))
+    process.exitCode = 1
+  }
+}
+
 /** Does what the words of the command line ask for. */
 export const run = async (): Promise<void> => {
-  if (words.length === 1 && words[0] === "--version") writeSync(1, `yix ${manifest.version}\n`)
+  if (words.length === 1 && words[0] === "--version") tellVersion()
   else await start()
 }

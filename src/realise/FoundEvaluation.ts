@@ -16,6 +16,7 @@ export class Found {
   readonly #folder: string
   /** As they are noted anew. */
   readonly #dependencies: Dependencies
+  #held: boolean | undefined
 
   constructor(stored: StoredRecord, folder: string, dependencies: Dependencies) {
     this.#stored = stored
@@ -34,7 +35,12 @@ export class Found {
 
   /** Whether the result may be used with this store. */
   holds(store: StoreView): boolean {
-    return storeHolds(this.#dependencies, store)
+    return (this.#held = storeHolds(this.#dependencies, store))
+  }
+
+  /** The same, of the store that was looked at; `undefined` where none was. */
+  get held(): boolean | undefined {
+    return this.#held
   }
 
   /** What the realiser has to know of the result; `undefined` where it is damaged. */

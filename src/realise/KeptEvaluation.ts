@@ -35,7 +35,7 @@ const use = Effect.fnUntraced(function* (job: EvaluationJob, found: Found, world
   const paths = found.asks
   if (paths.length > 0) {
     const directory = job.evaluationCache?.database
-    const quick = directory === undefined ? undefined : withLocalStamps(directory, (store) => found.holds(store))
+    const quick = found.held ?? (directory === undefined ? undefined : withLocalStamps(directory, (store) => found.holds(store)))
     const held = quick ?? found.holds(yield* Effect.flatMap(world, (world) => stampsFrom(paths, world)))
     if (!held) return undefined
   }
