@@ -15,13 +15,19 @@ export const stopsString = 32
 export const stopsIndented = 64
 
 const name = nameStart | pathByte | uriByte
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+const digits = "0123456789"
+
+const mark = (table: Uint8Array, characters: string, what: number): void => {
+  for (let i = 0; i < characters.length; i++) table[characters.charCodeAt(i)] = what
+}
 
 /** What a byte may be part of. */
 export const classes = new Uint8Array(256)
 for (const [characters, flags] of [
-  ["ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", name | schemeByte],
+  [letters, name | schemeByte],
   ["_", name],
-  ["0123456789", pathByte | uriByte | schemeByte | digit],
+  [digits, pathByte | uriByte | schemeByte | digit],
   ["-.+", pathByte | uriByte | schemeByte],
   ["%/?:@&=,!~*", uriByte],
   ["'", uriByte | stopsIndented],
@@ -29,22 +35,18 @@ for (const [characters, flags] of [
   ["\0", stopsString | stopsIndented],
   ['"\\\r', stopsString]
 ] as const) {
-  for (let i = 0; i < characters.length; i++) classes[characters.charCodeAt(i)] = flags
+  mark(classes, characters, flags)
 }
 
 /** 1 for a byte that goes on with a name; 2 for one before which a name may turn out to begin a path or URI; else 0. */
 export const inName = new Uint8Array(256)
-for (let byte = 0; byte < 256; byte++) {
-  const character = String.fromCharCode(byte)
-  inName[byte] = /[\w'-]/.test(character) ? 1 : /[./:+]/.test(character) ? 2 : 0
-}
+mark(inName, `${letters}${digits}_-'`, 1)
+mark(inName, "./:+", 2)
 
 /** What a byte begins: a token of one byte that begins nothing longer, or one of `Lead.ts`. */
 export const leads = new Uint8Array(256).fill(Lead.Other)
-for (let byte = 0; byte < 256; byte++) {
-  if ((classes[byte]! & nameStart) !== 0) leads[byte] = Lead.Name
-}
-for (const [character, lead] of [
+mark(leads, `${letters}_`, Lead.Name)
+for (const [characters, lead] of [
   [":", Token.Colon],
   ["@", Token.At],
   [";", Token.Semicolon],
@@ -58,10 +60,7 @@ for (const [character, lead] of [
   ["?", Token.Question],
   ["*", Token.Star],
   ['"', Token.Quote],
-  ["\t", Lead.Blank],
-  ["\r", Lead.Blank],
-  ["#", Lead.Blank],
-  ["/", Lead.Blank]
+  ["\t\r#/", Lead.Blank]
 ] as const) {
-  leads[character.charCodeAt(0)] = lead
+  mark(leads, characters, lead)
 }
