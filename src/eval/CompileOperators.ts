@@ -225,14 +225,11 @@ const arithmetic = (kind: number, left: Code, right: Code, position: Position, l
     return (env) => both(first, right, env, then)
   }
   /** `>` and `<=` are `<` with the operands, and the order of their evaluation, exchanged. */
-  const compared = (first: Code, second: Code, then: (a: Value, b: Value) => boolean) => (env: Env) => {
-    const a = evaluate(first, env)
-    const b = evaluate(second, env)
-    try {
-      return then(a, b)
-    } catch (error) {
-      throw inBuiltin("lessThan", error, position)
-    }
+  const compared = (first: Code, second: Code, then: (a: Value, b: Value) => boolean): ((env: Env) => Value) => {
+    const apply = placed("lessThan", then, position)
+    if (second.how !== Delay.Constant) return (env) => apply(evaluate(first, env), evaluate(second, env))
+    const b = second.payload as Value
+    return (env) => apply(evaluate(first, env), b)
   }
   switch (kind) {
     case Kind.Less:
