@@ -4,8 +4,8 @@
  * `run(env)` gives the forced value; `delay(env)` gives a value that may be a thunk, and makes none where none is needed: constants, functions
  * and variables that already have a value. `run` is a field, not a method: one load and a call, whatever the expression. Most code is never run, so what is made
  * for it beforehand is this one object: `run` is a function that all code of a kind shares and that
- * finds in `this` what it works on. Code that is run gets what it needs in `payload`, and another shared function: a closure for each would take twice the memory, and
- * the engine knows nothing of what a function refers to of which there are thousands. Only what is rare is a closure.
+ * finds in `this` what it works on. Code that is run gets another such function, and in `payload` what that needs. A closure would be two objects where this is one, and the
+ * engine can make no constants of what a function refers to of which there are thousands. Arithmetic, interpolation and what is rare are closures all the same.
  *
  * An environment is an array: slot 0 the environment around it, then the variables. A slot may be `undefined`: its thunk is made from the
  * frame's code table when it is first touched.
