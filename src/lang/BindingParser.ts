@@ -6,7 +6,7 @@ import * as How from "./How.ts"
 import * as Kind from "./Kind.ts"
 import { next, previousEnd, start, symbol, token } from "./Lexer.ts"
 import { antiquotation, expect, quoted, strings, unexpected } from "./LiteralParser.ts"
-import { append, depth, flush, node1, node3, nodes, push3, push4, reserve, stack } from "./NodeBuffer.ts"
+import { append, depth, flush, node1, node3, nodes, push3, push4, stack } from "./NodeBuffer.ts"
 import { expression } from "./ExpressionParser.ts"
 import { fail } from "./Source.ts"
 import { nameOf, symbolOf } from "./SymbolTable.ts"
@@ -183,7 +183,6 @@ export const legacyLet = (from: number): number => {
   expect(Token.OpenBrace)
   const set = closeBraces(depth, paths.length, from, 1, true)
   const to = previousEnd
-  reserve(9)
   const node = node3(Kind.Select, from, to, set, -1, 1)
   append(symbolOf("body"))
   append(from)
@@ -246,7 +245,6 @@ export const lambda = (from: number, base: number, closed: number, before: numbe
   }
   const body = expression()
   checkFormals(base, depth, parameter, from)
-  reserve(7 + depth - base)
   const node = node3(Kind.Lambda, from, previousEnd, parameter, closed, body)
   append((depth - base) / 3)
   flush(base)

@@ -20,7 +20,7 @@ import * as How from "./How.ts"
 import * as Kind from "./Kind.ts"
 import { end, next, previousEnd, start, symbol, token } from "./Lexer.ts"
 import { expect, float, indented, integer, pathLiteral, quoted, tellLiteral, textNode, unexpected, variable } from "./LiteralParser.ts"
-import { append, depth, flush, node1, node2, node3, nodes, pop, push, push3, reserve, stack } from "./NodeBuffer.ts"
+import { append, depth, flush, node1, node2, node3, nodes, pop, push, push3, stack } from "./NodeBuffer.ts"
 import { fail, source } from "./Source.ts"
 import { symbolOf } from "./SymbolTable.ts"
 import { text } from "./TextLexer.ts"
@@ -123,7 +123,6 @@ const fromIdentifier = (): number => {
   if (token === Token.Colon) {
     next()
     const body = expression()
-    reserve(7)
     const node = node3(Kind.Lambda, from, previousEnd, found, 0, body)
     append(0)
     return node
@@ -281,7 +280,6 @@ const closeCall = (callee: number, base: number, from: number, to: number): numb
 const joinCall = (callee: number, base: number, to: number): number => {
   const count = nodes[callee + 4]!
   const added = depth - base
-  reserve(5 + count + added)
   const node = node2(Kind.Call, nodes[callee + 1]!, Math.max(to, nodes[callee + 2]!), nodes[callee + 3]!, count + added)
   for (let i = 0; i < count; i++) append(nodes[callee + 5 + i]!)
   flush(base)
@@ -349,7 +347,6 @@ const callOnOr = (subject: number, from: number): number => {
   const argument = variable(symbolOf("or"), from, end)
   next()
   // A call of its own: Nix joins no arguments here.
-  reserve(6)
   const node = node2(Kind.Call, from, previousEnd, subject, 1)
   append(argument)
   return node

@@ -38,7 +38,7 @@ export const unexpected: (expected: ReadonlyArray<number>) => never = (expected)
 }
 
 /** Refuses every token but this one. */
-export const demand = (wanted: number): void => {
+const demand = (wanted: number): void => {
   if (token !== wanted) unexpected([wanted])
 }
 
