@@ -18,15 +18,18 @@ import { Builtin, Lambda, PartialBuiltin, Thunk } from "./Value.ts"
 export const call = (f: Value, a: Value): Value => {
   const callee = force(f)
   if (callee instanceof Lambda) return callee.code.apply(callee.env, a)
-  if (callee instanceof Builtin) {
-    if (callee.arity === 1) {
-      enterCall()
-      const result = callee.call(a, null, null)
-      machine.depth--
-      return result
-    }
-    return new PartialBuiltin(callee, [a])
+  if (callee instanceof Builtin && callee.arity === 1) {
+    enterCall()
+    const result = callee.call(a, null, null)
+    machine.depth--
+    return result
   }
+  return callOther(callee, a)
+}
+
+/** The rest of `call`, apart from it: what it needs would take room on the stack in each of the calls that nest. */
+const callOther = (callee: Value, a: Value): Value => {
+  if (callee instanceof Builtin) return new PartialBuiltin(callee, [a])
   if (callee instanceof PartialBuiltin) {
     const { args, builtin } = callee
     const n = args.length

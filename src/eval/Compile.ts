@@ -355,8 +355,7 @@ const runIf: Run = function (env) {
   const c = evaluate((this.payload as If).condition, env)
   if (c === true) return (this.payload as If).yes.run(env)
   if (c === false) return (this.payload as If).no.run(env)
-  const { at, position } = this.payload as If
-  throw mismatch("a Boolean", c, at).during("while evaluating a branch condition", position)
+  throw mismatch("a Boolean", c, (this.payload as If).at).during("while evaluating a branch condition", (this.payload as If).position)
 }
 
 class Not {

@@ -127,7 +127,7 @@ const runAnd: Run = function (env) {
   const own = this.payload as Operands
   return (
     boolean(evaluate(own.left, env), own.leftAt, "in the left operand of '&&'") &&
-    boolean(evaluate(own.right, env), own.rightAt, "in the right operand of '&&'")
+    boolean(own.right.run(env), own.rightAt, "in the right operand of '&&'")
   )
 }
 
@@ -135,7 +135,7 @@ const runOr: Run = function (env) {
   const own = this.payload as Operands
   return (
     boolean(evaluate(own.left, env), own.leftAt, "in the left operand of '||'") ||
-    boolean(evaluate(own.right, env), own.rightAt, "in the right operand of '||'")
+    boolean(own.right.run(env), own.rightAt, "in the right operand of '||'")
   )
 }
 
@@ -143,7 +143,7 @@ const runImplies: Run = function (env) {
   const own = this.payload as Operands
   return (
     !boolean(evaluate(own.left, env), own.leftAt, "in the left operand of '->'") ||
-    boolean(evaluate(own.right, env), own.rightAt, "in the right operand of '->'")
+    boolean(own.right.run(env), own.rightAt, "in the right operand of '->'")
   )
 }
 
@@ -202,11 +202,11 @@ const arithmetic = (kind: number, left: Code, right: Code, position: Position, l
    * values of it are refused at once; no number and no plain string is.
    */
   const strict = (then: (a: Value, b: Value) => Value, first = left): ((env: Env) => Value) => {
-    if (left.how === Delay.Constant) return (env) => then(first.run(env), evaluate(right, env))
-    if (right.how === Delay.Constant) {
+    if (right.how === Delay.Constant && left.how === Delay.Variable && first === left) {
       const b = right.payload as Value
-      return first === left ? (env) => then(evaluate(left, env), b) : (env) => then(first.run(env), b)
+      return (env) => then(evaluate(left, env), b)
     }
+    if (left.how === Delay.Constant || right.how === Delay.Constant) return (env) => then(first.run(env), right.run(env))
     if (left.how === Delay.Variable) {
       const any = first === left
       return (env) => {
@@ -227,9 +227,11 @@ const arithmetic = (kind: number, left: Code, right: Code, position: Position, l
   /** `>` and `<=` are `<` with the operands, and the order of their evaluation, exchanged. */
   const compared = (first: Code, second: Code, then: (a: Value, b: Value) => boolean): ((env: Env) => Value) => {
     const apply = placed("lessThan", then, position)
-    if (second.how !== Delay.Constant) return (env) => apply(evaluate(first, env), evaluate(second, env))
-    const b = second.payload as Value
-    return (env) => apply(evaluate(first, env), b)
+    if (first.how === Delay.Variable && second.how === Delay.Constant) {
+      const b = second.payload as Value
+      return (env) => apply(evaluate(first, env), b)
+    }
+    return (env) => apply(first.run(env), second.run(env))
   }
   switch (kind) {
     case Kind.Less:
