@@ -5,7 +5,7 @@
  *
  * V8 believes such a file where version, settings and length of the source are the same, and looks no closer. So its name says which source it is for, it appears whole
  * (`KeptFiles.ts`), and the code stands in it twice: to compare it takes no time, where any sum takes milliseconds. Runs that execute more than those before them replace
- * it, which is looked at after 1, 2, 4, 8, … runs.
+ * it, which is looked at now and then (`isDue`).
  */
 import * as fs from "node:fs"
 import { createRequire } from "node:module"
@@ -65,8 +65,8 @@ const write = (folder: string, name: string, code: Buffer): void => {
   tidy(folder, suffix, limits)
 }
 
-/** Whether code that served so many runs is compared with what the run has executed. */
-const isDue = (runs: number): boolean => (runs & (runs - 1)) === 0
+/** Whether code that served so many runs is compared with what the run has executed: soon, then seldom, and not always with one sort where different ones take turns. */
+const isDue = (runs: number): boolean => (runs & (runs - 1)) === 0 || runs % 13 === 0
 
 export interface LoadedScript<A> {
   readonly exports: A

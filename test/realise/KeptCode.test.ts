@@ -56,7 +56,7 @@ describe("kept code", () => {
       [true, true, false, true, false, false, false, true, false]
     )
     assert.strictEqual(fs.statSync(own.kept()).size, small)
-    for (let i = 10; i < 16; i++) run(own, ({ two }) => two(1))
+    for (let i = 10; i < 13; i++) run(own, ({ two }) => two(1))
     assert.strictEqual(fs.statSync(own.kept()).size, small)
     const more = run(own, ({ one, two }) => [one(1), two(1)])
     assert.isTrue(more.looked)
