@@ -46,6 +46,7 @@ const setNoNewPrivileges = 38
 const setSeccomp = 22
 const byFilter = 2
 const sigkill = 9
+const stackLimit = 3
 const coreLimit = 4
 const setDescriptorFlags = 2
 const closeOnExec = 1
@@ -74,16 +75,20 @@ const closeInherited = (): ReadonlyArray<Syscall> => {
   ]
 }
 
+/** A limit of a resource: the one that counts, and as high as it may be raised without one. */
+const unlimitedFrom = (bytes: bigint): Uint8Array => new Uint8Array(new BigUint64Array([bytes, 2n ** 64n - 1n]).buffer)
+
 /**
- * The first calls of the first program, in the process that we spawn: dies with us (also when we died before it could say so), usual file modes, no core files, no
- * keys of ours, no randomised addresses (as in Nix, for builds that dump their memory).
+ * The first calls of the first program, in the process that we spawn: dies with us (also when we died before it could say so), usual file modes, the usual stack
+ * (evaluations have more), no core files, no keys of ours, no randomised addresses (as in Nix, for builds that dump their memory).
  */
 export const firstCalls = (context: LaunchContext): ReadonlyArray<Syscall> => [
   dieWithParent,
   { name: "getppid", arguments: [], expect: process.pid, purpose: "checking that we still live" },
   ...closeInherited(),
   { name: "umask", arguments: [0o022], purpose: "setting the usual file modes" },
-  { name: "setrlimit", arguments: [coreLimit, new Uint8Array(16).fill(0xff, 8)], mayFail: true, purpose: "forbidding core files" },
+  { name: "setrlimit", arguments: [stackLimit, unlimitedFrom(8n * 2n ** 20n)], mayFail: true, purpose: "setting the usual stack" },
+  { name: "setrlimit", arguments: [coreLimit, unlimitedFrom(0n)], mayFail: true, purpose: "forbidding core files" },
   { name: "keyctl", arguments: [1, 0], mayFail: true, purpose: "leaving our key ring" },
   ...(context.personality === undefined
     ? []

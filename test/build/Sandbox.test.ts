@@ -22,7 +22,9 @@ class Worker {
   readonly #lines: AsyncIterator<string>
 
   constructor(command: ReadonlyArray<string>) {
-    this.child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "inherit"], cwd: "/" })
+    // With another stack than builds have.
+    const raised = ["-c", 'ulimit -S -s 65536; exec "$@"', "sh", ...command]
+    this.child = spawn("/bin/sh", raised, { stdio: ["pipe", "pipe", "inherit"], cwd: "/" })
     this.#lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]()
   }
 
@@ -246,12 +248,12 @@ describe.each(ways)("a sandbox by $driver as $as $namespaces", ({ driver, as, na
 
   test("runs the builder without privileges, as a user of its own, in a place called localhost", async () => {
     const { log } = await succeed(
-      "grep -E '^(CapInh|CapPrm|CapEff|CapAmb|NoNewPrivs|Uid|Gid|Groups):' /proc/self/status; uname -n; id -un; umask; tr '\\0' '\\n' < /proc/1/cmdline | head -n 1; echo $0"
+      "grep -E '^(CapInh|CapPrm|CapEff|CapAmb|NoNewPrivs|Uid|Gid|Groups):' /proc/self/status; uname -n; id -un; umask; ulimit -S -s; ulimit -H -s; tr '\\0' '\\n' < /proc/1/cmdline | head -n 1; echo $0"
     )
     const lines = log.split("\n").map((line) => line.replaceAll(/\s+/g, " ").trim())
     for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"]) assert.include(lines, `${set}: 0000000000000000`)
     assert.include(lines, "NoNewPrivs: 1")
-    assert.includeMembers(lines, ["localhost", "nixbld", "0022", "sh", "zero"])
+    assert.includeMembers(lines, ["localhost", "nixbld", "0022", "8192", "unlimited", "sh", "zero"])
     if (namespaces === undefined) assert.includeMembers(lines, ["Uid: 1000 1000 1000 1000", "Gid: 100 100 100 100"])
     else assert.match(log, /Uid:\s+30\d\d\d\s/)
     if (isRoot && as === "self")
