@@ -65,3 +65,6 @@ export const run = async (): Promise<void> => {
   if (words.length === 1 && words[0] === "--version") tellVersion()
   else await start()
 }
+
+// Run from the sources; `bin/yix.js` imports the bundle. Not awaited, so that what imports this module in turn need not wait for the end.
+if (import.meta.main) void run()
