@@ -73,6 +73,8 @@ export interface EndedHere {
   readonly result: Exclude<RunResult, { readonly _tag: "Interrupted" }>
   /** Keeps what was parsed, and the result, for the next run. */
   readonly save: () => void
+  /** What it did (`KeptCode.ts`). */
+  readonly sorts: number
 }
 
 /** Runs the job; `undefined` where it has to be run elsewhere. What it printed until then is printed again there. */
@@ -93,6 +95,7 @@ export const evaluateHere = (job: EvaluationJob, watcher: Watcher): EndedHere | 
   }
   return {
     result,
+    sorts: host.sorts(syntax?.unsaved !== false),
     save: () => {
       if (result._tag === "Result" && recorder?.isKeepable === true) keep(job, result, recorder)
       syntax?.save()

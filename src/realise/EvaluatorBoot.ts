@@ -6,5 +6,5 @@ import type { ThreadData } from "./EvaluatorWorker.ts"
 import { loadEvaluator } from "./LoadEvaluator.ts"
 
 const data = workerData as ThreadData
-const { exports, keep } = await loadEvaluator(data.code)
-exports.serveThread(data, keep)
+const { exports, keeping } = await loadEvaluator(data.code)
+exports.serveThread(data, keeping)

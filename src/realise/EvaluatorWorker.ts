@@ -13,9 +13,12 @@ import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
 import { type AttributeRun, openAttributes } from "./jobs/AttributeRun.ts"
 import { resume } from "./OptimisingCompiler.ts"
+import type { LoadedScript } from "./KeptCode.ts"
 import { openSession, type SessionRun } from "./SessionRun.ts"
 import { SyntaxCache } from "./SyntaxCache.ts"
 import { WorkerHost } from "./WorkerHost.ts"
+
+type Keeping = LoadedScript<unknown>["keeping"]
 
 /** What a thread is given when it starts. */
 export interface ThreadData {
@@ -30,8 +33,13 @@ export interface ThreadData {
 let port: MessagePort
 let flags: Int32Array
 let ours: boolean
-/** Keeps the evaluator's code for the next run, once. */
+/** What keeps the evaluator's code for the next run, given what this one did. */
+let keeping: Keeping
+/** Keeps it, once. */
 let keepCode: (() => void) | undefined
+
+/** Whether it was looked at whether there is something to keep: the first evaluation of a thread tells it. */
+let codeLooked = false
 
 const post = (reply: FromEvaluator): void => port.postMessage(reply)
 
@@ -135,6 +143,8 @@ const evaluate = (message: Task): void => {
       host.compiler?.release()
     }
     host.tellFiles()
+    if (!codeLooked) keepCode = keeping(host.sorts(syntax?.unsaved !== false))
+    codeLooked = true
     if (syntax?.unsaved === true || (keepResult ?? keepCode) !== undefined) Atomics.store(flags, Flag.Saving, 1)
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -162,13 +172,13 @@ const serve = (message: Task): void => {
   if (message._tag !== "Attribute") save()
 }
 
-/** Takes what the main thread sends, from now on. `keep`: keeps the evaluator's code, where it is to be kept. */
-export const serveThread = (data: ThreadData, keep: (() => void) | undefined): void => {
+/** Takes what the main thread sends, from now on. `keep`: what keeps the evaluator's code. */
+export const serveThread = (data: ThreadData, keep: Keeping): void => {
   installNode()
   port = data.port
   flags = data.flags
   ours = data.ours
-  keepCode = keep
+  keeping = keep
   // Not for those who load this script and are no thread.
   const { parentPort, receiveMessageOnPort } = process.getBuiltinModule("node:worker_threads")
   // Messages are taken by hand: while a job runs, `WorkerHost` takes the answers off the same port. One that came after the end of its job is nobody's.

@@ -5,7 +5,7 @@
  *
  * V8 believes such a file where version, settings and length of the source are the same, and looks no closer. So its name says which source it is for, it appears whole
  * (`KeptFiles.ts`), and the code stands in it twice: to compare it takes no time, where any sum takes milliseconds. Runs that execute more than those before them replace
- * it, which is looked at now and then (`isDue`).
+ * it: those that do another sort of work, and of the rest those that are found to have done so, which is looked at now and then (`isDue`).
  */
 import * as fs from "node:fs"
 import { createRequire } from "node:module"
@@ -18,11 +18,11 @@ const suffix = ".code"
 /** Bytes, and how many: those of other versions go when there are too many. */
 const limits = { total: 32 * 2 ** 20, count: 8 }
 
-/** `yix2`. */
-const magic = 0x79_69_78_32
+/** `yix3`. */
+const magic = 0x79_69_78_33
 
-/** Cells of the header: the mark of such files, runs that used it. Both copies follow. */
-const Cell = { Magic: 0, Runs: 1, Count: 2 } as const
+/** Cells of the header: the mark of such files, runs that used it, sorts of the runs that it has the code of. Both copies follow. */
+const Cell = { Magic: 0, Runs: 1, Sorts: 2, Count: 4 } as const
 
 const headerBytes = Cell.Count * 4
 
@@ -30,6 +30,7 @@ interface KeptCode {
   readonly code: Buffer
   /** With this one. */
   readonly runs: number
+  readonly sorts: number
 }
 
 /** What is kept, noting that it is used once more; `undefined` where there is none. */
@@ -49,7 +50,7 @@ const take = (file: string): KeptCode | undefined => {
     if (header[Cell.Magic] !== magic || !code.equals(bytes.subarray(headerBytes + length))) return undefined
     const runs = header[Cell.Runs]! + 1
     fs.writeSync(fd, new Int32Array([runs]), 0, 4, Cell.Runs * 4)
-    return { code, runs }
+    return { code, runs, sorts: header[Cell.Sorts]! }
   } catch {
     // There is none, or it cannot be replaced either.
     return undefined
@@ -58,9 +59,10 @@ const take = (file: string): KeptCode | undefined => {
   }
 }
 
-const write = (folder: string, name: string, code: Buffer): void => {
+const write = (folder: string, name: string, code: Buffer, sorts: number): void => {
   const header = new Int32Array(Cell.Count)
   header[Cell.Magic] = magic
+  header[Cell.Sorts] = sorts
   writeWhole(folder, name, [new Uint8Array(header.buffer), code, code])
   tidy(folder, suffix, limits)
 }
@@ -71,10 +73,11 @@ const isDue = (runs: number): boolean => (runs & (runs - 1)) === 0 || runs % 13 
 export interface LoadedScript<A> {
   readonly exports: A
   /**
-   * To be called when the run has executed what it was for, where there is something to do: keeps that for the next ones. Never fails. V8's settings have to be those
-   * that the script was loaded with.
+   * To be called when the run has executed what it was for. `sorts`: a bit for each sort of work that it did, 31 at most: a run that did what none before it did has
+   * executed what is not kept. What it gives, where there is something to do, keeps that for the next ones, and never fails; V8's settings have to be those that the
+   * script was loaded with.
    */
-  readonly keep: (() => void) | undefined
+  readonly keeping: (sorts: number) => (() => void) | undefined
 }
 
 /** A code file is worth writing anew that is larger by this. */
@@ -97,12 +100,15 @@ export const runScript = <A>(file: string, folder: string | undefined): LoadedSc
   const require = (wanted: string): unknown => createRequire(file)(wanted)
   script.runInThisContext()(module.exports, require, module, file, dirname(file))
   const usable = kept !== undefined && script.cachedDataRejected !== true ? kept : undefined
-  if (folder === undefined || (usable !== undefined && !isDue(usable.runs))) return { exports: module.exports, keep: undefined }
-  const keep = (): void =>
-    quietly(() => {
-      fs.accessSync(folder, fs.constants.W_OK)
-      const code = script.createCachedData()
-      if (usable === undefined || code.length > usable.code.length * growth) write(folder, name, code)
-    })
-  return { exports: module.exports, keep }
+  const keeping = (sorts: number): (() => void) | undefined => {
+    const isNew = usable === undefined || (sorts & ~usable.sorts) !== 0
+    if (folder === undefined || (!isNew && !isDue(usable.runs))) return undefined
+    return () =>
+      quietly(() => {
+        fs.accessSync(folder, fs.constants.W_OK)
+        const code = script.createCachedData()
+        if (isNew || code.length > usable.code.length * growth) write(folder, name, code, sorts | (usable?.sorts ?? 0))
+      })
+  }
+  return { exports: module.exports, keeping }
 }

@@ -20,5 +20,5 @@ export const loadEvaluator = async (folder: string | undefined): Promise<LoadedS
   // Beside this file, and in no bundle.
   const sources = "./EvaluatorCode"
   const suffix = import.meta.url.slice(-3)
-  return { exports: (await import(`${sources}${suffix}`)) as Evaluator, keep: undefined }
+  return { exports: (await import(`${sources}${suffix}`)) as Evaluator, keeping: () => undefined }
 }

@@ -38,9 +38,10 @@ const script = () => {
 }
 
 /** Runs the script, `use`s it and keeps what that executed. */
-const run = ({ file, folder }: ReturnType<typeof script>, use: (exports: Exports) => unknown) => {
-  const { exports, keep } = runScript<Exports>(file, folder)
+const run = ({ file, folder }: ReturnType<typeof script>, use: (exports: Exports) => unknown, sorts = 1) => {
+  const { exports, keeping } = runScript<Exports>(file, folder)
   const result = use(exports)
+  const keep = keeping(sorts)
   keep?.()
   return { result, looked: keep !== undefined }
 }
@@ -64,21 +65,34 @@ describe("kept code", () => {
     assert.deepStrictEqual(run(own, ({ one }) => one(1)).result, first.result)
   })
 
+  it("is replaced at once by what a run of another sort has executed", () => {
+    const own = script()
+    run(own, ({ one }) => one(1), 1)
+    const small = fs.statSync(own.kept()).size
+    for (let i = 0; i < 2; i++) run(own, ({ one }) => one(1), 1)
+    assert.isFalse(run(own, ({ two }) => two(1), 1).looked)
+    assert.isTrue(run(own, ({ one, two }) => [one(1), two(1)], 2 | 1).looked)
+    assert.isAbove(fs.statSync(own.kept()).size, small * 1.2)
+    // It has seen both sorts now.
+    const looked = Array.from({ length: 3 }, (_, i) => run(own, ({ two }) => two(1), [1, 2, 3][i]).looked)
+    assert.deepStrictEqual(looked, [true, true, false])
+  })
+
   it("is not believed where it is damaged, cut off, someone else's, or of another script; then it is replaced", () => {
     const own = script()
     const { result } = run(own, ({ one }) => one(1))
     const good = fs.readFileSync(own.kept())
-    const half = 8 + (good.length - 8) / 2
+    const half = 16 + (good.length - 16) / 2
     const changes: ReadonlyArray<() => void> = [
-      ...[0, 8, 100, half - 1, half, half + 100, good.length - 1].map((at) => () => {
+      ...[0, 16, 100, half - 1, half, half + 100, good.length - 1].map((at) => () => {
         const bytes = Buffer.from(good)
         bytes[at]! ^= 1
         fs.writeFileSync(own.kept(), bytes)
       }),
-      ...[0, 7, 8, half, good.length - 1].map((size) => () => fs.truncateSync(own.kept(), size)),
+      ...[0, 7, 16, half, good.length - 1].map((size) => () => fs.truncateSync(own.kept(), size)),
       () => fs.writeFileSync(own.kept(), Buffer.concat([good, Buffer.alloc(2)])),
       () => fs.chmodSync(own.kept(), 0o666),
-      () => fs.writeFileSync(own.kept(), Buffer.concat([good.subarray(0, 8), Buffer.alloc(64)])),
+      () => fs.writeFileSync(own.kept(), Buffer.concat([good.subarray(0, 16), Buffer.alloc(64)])),
       // As V8 tells it: the length of the source.
       () => fs.appendFileSync(own.file, "// longer\n")
     ]
@@ -95,13 +109,13 @@ describe("kept code", () => {
 
   it("is not missed: without a folder, in one that is gone and in one that is a file, scripts run as well", () => {
     const own = script()
-    const { exports, keep } = runScript<Exports>(own.file, undefined)
-    assert.isUndefined(keep)
+    const { exports, keeping } = runScript<Exports>(own.file, undefined)
+    assert.isUndefined(keeping(1))
     const result = exports.one(1)
     for (const folder of [path.join(scratch, "gone"), own.file]) {
       const other = runScript<Exports>(own.file, folder)
       assert.strictEqual(other.exports.one(1), result)
-      other.keep?.()
+      other.keeping(1)?.()
     }
     assert.isFalse(fs.existsSync(path.join(scratch, "gone")))
   })

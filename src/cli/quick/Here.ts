@@ -62,7 +62,7 @@ const interruptible = (body: () => void): boolean => {
 
 /** The exit status, everything being told; or that the job has to be run elsewhere. SIGTERM and SIGHUP end the process, as they end any that does not listen to them. */
 export const evaluateAlone = async (job: EvaluationJob, alone: Alone): Promise<number | Elsewhere> => {
-  const { exports, keep } = await loadEvaluator(getCompileCacheDir())
+  const { exports, keeping } = await loadEvaluator(getCompileCacheDir())
   const signs = signOfLife(evaluationName(job.source), alone.signs, alone.color)
   let printed = 0
   const print = (line: string): void => {
@@ -83,6 +83,6 @@ export const evaluateAlone = async (job: EvaluationJob, alone: Alone): Promise<n
   // What is being written when a signal comes is written to its end.
   onSignals(() => {})
   ended?.save()
-  keep?.()
+  keeping(ended?.sorts ?? 0)?.()
   return status
 }
