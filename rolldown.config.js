@@ -20,17 +20,14 @@ const build = [
 /**
  * Modules that stand in one file because they are loaded together: each file costs a millisecond or two, however small. A group is what its roots import,
  * directly and indirectly, but for what an earlier group has. So no group imports from a later one, and modules run in the
- * order that they would run in apart. What does something by being loaded (`main.ts`) is in no group. What only other commands load stays in pieces of
- * its own.
+ * order that they would run in apart. What only other commands load stays in pieces of its own.
  */
 const together = [
-  {
-    name: "start",
-    roots: ["src/cli/main.ts"]
-  },
+  { name: "start", roots: ["src/cli/main.ts"] },
   { name: "program", roots: program },
   { name: "build", roots: build }
 ]
+
 const fileOf = (name) => fileURLToPath(new URL(name, import.meta.url))
 
 /** The modules that these import, directly and indirectly, and themselves. */

@@ -75,8 +75,8 @@ const closeInherited = (): ReadonlyArray<Syscall> => {
   ]
 }
 
-/** A limit of a resource: the one that counts, and as high as it may be raised without one. */
-const unlimitedFrom = (bytes: bigint): Uint8Array => new Uint8Array(new BigUint64Array([bytes, 2n ** 64n - 1n]).buffer)
+/** A limit that the process itself may raise as high as it likes. */
+const raisableLimit = (bytes: bigint): Uint8Array => new Uint8Array(new BigUint64Array([bytes, 2n ** 64n - 1n]).buffer)
 
 /**
  * The first calls of the first program, in the process that we spawn: dies with us (also when we died before it could say so), usual file modes, the usual stack
@@ -87,8 +87,8 @@ export const firstCalls = (context: LaunchContext): ReadonlyArray<Syscall> => [
   { name: "getppid", arguments: [], expect: process.pid, purpose: "checking that we still live" },
   ...closeInherited(),
   { name: "umask", arguments: [0o022], purpose: "setting the usual file modes" },
-  { name: "setrlimit", arguments: [stackLimit, unlimitedFrom(8n * 2n ** 20n)], mayFail: true, purpose: "setting the usual stack" },
-  { name: "setrlimit", arguments: [coreLimit, unlimitedFrom(0n)], mayFail: true, purpose: "forbidding core files" },
+  { name: "setrlimit", arguments: [stackLimit, raisableLimit(8n * 2n ** 20n)], mayFail: true, purpose: "setting the usual stack" },
+  { name: "setrlimit", arguments: [coreLimit, raisableLimit(0n)], mayFail: true, purpose: "forbidding core files" },
   { name: "keyctl", arguments: [1, 0], mayFail: true, purpose: "leaving our key ring" },
   ...(context.personality === undefined
     ? []

@@ -97,7 +97,7 @@ export const evaluateHere = (job: EvaluationJob, watcher: Watcher): EndedHere | 
     result,
     sorts: host.sorts(syntax?.unsaved !== false),
     save: () => {
-      if (result._tag === "Result" && recorder?.isKeepable === true) keep(job, result, recorder)
+      if (result._tag === "Result" && recorder !== undefined) keep(job, result, recorder)
       syntax?.save()
     }
   }

@@ -33,13 +33,10 @@ export interface ThreadData {
 let port: MessagePort
 let flags: Int32Array
 let ours: boolean
-/** What keeps the evaluator's code for the next run, given what this one did. */
-let keeping: Keeping
-/** Keeps it, once. */
+/** What keeps the evaluator's code for the next run, given what this one did: the first evaluation of a thread tells it. */
+let keeping: Keeping | undefined
+/** Keeps it. */
 let keepCode: (() => void) | undefined
-
-/** Whether it was looked at whether there is something to keep: the first evaluation of a thread tells it. */
-let codeLooked = false
 
 const post = (reply: FromEvaluator): void => port.postMessage(reply)
 
@@ -143,8 +140,8 @@ const evaluate = (message: Task): void => {
       host.compiler?.release()
     }
     host.tellFiles()
-    if (!codeLooked) keepCode = keeping(host.sorts(syntax?.unsaved !== false))
-    codeLooked = true
+    if (keeping !== undefined) keepCode = keeping(host.sorts(syntax?.unsaved !== false))
+    keeping = undefined
     if (syntax?.unsaved === true || (keepResult ?? keepCode) !== undefined) Atomics.store(flags, Flag.Saving, 1)
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)

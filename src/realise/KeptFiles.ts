@@ -1,8 +1,8 @@
 /**
- * Files that runs leave for those after them, in a folder of the user's: syntax trees and results of evaluations.
+ * Files that runs leave for those after them, in a folder of the user's: syntax trees, results of evaluations, V8's code.
  *
- * They appear whole, by renaming, and never change: processes need not know of each other, and the folder may be deleted at any time. Only our own files are believed;
- * when there is too much, those go that were not used for longest.
+ * They appear whole, by renaming, and what they keep never changes: processes need not know of each other, and the folder may be deleted at any time. Only our own files are
+ * believed; when there is too much, those go that were not used for longest.
  */
 import * as fs from "node:fs"
 

@@ -8,15 +8,19 @@ import { printedText } from "../EvaluationInput.ts"
 import { closedStatus, put, tell } from "../StandardStreams.ts"
 import type { Alone } from "./Words.ts"
 
-/** Prints values. The exit status; `undefined` where they cannot be printed, for a reason that the rest of the program tells. */
-export const tellValues = (texts: ReadonlyArray<ByteString>, { mode }: Alone): number | undefined => {
+/** Prints texts. The exit status; `undefined` where they cannot be printed, for a reason that the rest of the program tells. */
+export const putAll = (texts: ReadonlyArray<ByteString>): number | undefined => {
   try {
-    return texts.every((text) => put(toBytes(printedText(text, mode)))) ? 0 : closedStatus
+    return texts.every((text) => put(toBytes(text))) ? 0 : closedStatus
   } catch {
     // A full disk, for example.
     return undefined
   }
 }
+
+/** Prints values, as `putAll`. */
+export const tellValues = (texts: ReadonlyArray<ByteString>, { mode }: Alone): number | undefined =>
+  putAll(texts.map((text) => printedText(text, mode)))
 
 /** Tells a failure; `exitCode`: the status that it asks for. */
 export const tellFailure = (message: string, exitCode: number, { jsonErrors }: Alone): number => {

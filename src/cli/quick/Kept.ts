@@ -1,12 +1,13 @@
 /**
  * The quick door's answer where nothing has changed: the result that was kept is printed as the commands print theirs, and nothing is evaluated.
  */
-import { toBytes, toUnicode } from "../../nix/Bytes.ts"
+import { toUnicode } from "../../nix/Bytes.ts"
 import type { EvaluationResult } from "../../realise/Evaluation.ts"
 import { findAhead, type Found, leaveFound } from "../../realise/FoundEvaluation.ts"
 import { withLocalStamps } from "../../store/LocalStamps.ts"
 import { printedDerivation, printedText } from "../EvaluationInput.ts"
-import { closedStatus, harmless, put, tell } from "../StandardStreams.ts"
+import { harmless, tell } from "../StandardStreams.ts"
+import { putAll } from "./Ending.ts"
 import type { Begun } from "./Words.ts"
 
 /** Whether the store has what the result needs; `undefined` where that cannot be told without opening it. */
@@ -39,13 +40,11 @@ export const takeKept = async (begun: Begun): Promise<number | "kept" | "none"> 
   }
   const { result, lines } = found.record
   for (const line of lines) tell(harmless(toUnicode(line), shown.color))
-  try {
-    for (const text of printed(result, begun)) if (!put(toBytes(text))) return closedStatus
-  } catch {
-    // A full disk, for example: whoever evaluates tells it.
+  const status = putAll(printed(result, begun))
+  if (status === undefined) {
     found.close()
     return "none"
   }
-  found.used()
-  return 0
+  if (status === 0) found.used()
+  return status
 }
