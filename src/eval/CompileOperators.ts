@@ -58,16 +58,13 @@ const isAddend = (value: Value): boolean =>
     : value instanceof ContextString || value instanceof NixPath || value instanceof NixFloat || typeof value === "bigint"
 
 /** The first operand of `+`: what nothing can be added to is refused before the second one is evaluated, as in Nix. */
-const firstAddend = (left: Code, position: number): Code => {
-  const code = new Code((env) => {
+const firstAddend = (left: Code, position: number): Code =>
+  new Code((env) => {
     const a = left.run(env)
     // `add` refuses it whatever the second one is.
     if (typeof a !== "string" && typeof a !== "number" && !isAddend(a)) add(a, "", position)
     return a
   })
-  code.how = left.how
-  return code
-}
 
 const boolean = (value: Value, position: number, where: string): boolean => {
   if (typeof value === "boolean") return value
