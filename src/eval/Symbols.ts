@@ -15,13 +15,13 @@ let hashes = new Int32Array(1 << 11)
 /** By hash: a symbol + 1; 0 is none. */
 let table = new Int32Array(1 << 12)
 
-/** Where a name with this hash is in the table, unless others are there. */
-const slotOf = (hash: number): number => (hash ^ (hash >>> 15)) & (table.length - 1)
+/** Where a name with this hash is in a table, unless others are there. */
+const slotOf = (hash: number, mask: number): number => (hash ^ (hash >>> 15)) & mask
 
 /** Where the name that stands in a text is in the table, or would be. */
 const place = (text: ByteString, from: number, to: number, hash: number): number => {
   const mask = table.length - 1
-  for (let at = slotOf(hash); ; at = (at + 1) & mask) {
+  for (let at = slotOf(hash, mask); ; at = (at + 1) & mask) {
     const id = (table[at] as number) - 1
     if (id < 0) return at
     if (hashes[id] !== hash) continue
@@ -33,22 +33,26 @@ const place = (text: ByteString, from: number, to: number, hash: number): number
 const grow = (): void => {
   const more = new Int32Array(hashes.length * 2)
   more.set(hashes)
-  hashes = more
-  table = new Int32Array(table.length * 2)
-  const mask = table.length - 1
+  const larger = new Int32Array(table.length * 2)
+  const mask = larger.length - 1
   for (let id = 0; id < names.length; id++) {
-    let at = slotOf(hashes[id] as number)
-    while (table[at] !== 0) at = (at + 1) & mask
-    table[at] = id + 1
+    let at = slotOf(hashes[id] as number, mask)
+    while (larger[at] !== 0) at = (at + 1) & mask
+    larger[at] = id + 1
   }
+  hashes = more
+  table = larger
 }
 
+/** Enters a new name, whose place in the table is `at`. Any call may find the stack full: until there is room for the name nothing of it is written. */
 const enter = (name: ByteString, hash: number, at: number): SymbolId => {
-  const id = names.length
+  if (names.length === hashes.length) {
+    grow()
+    return enter(name, hash, place(name, 0, name.length, hash))
+  }
+  const id = names.push(name) - 1
   table[at] = id + 1
   hashes[id] = hash
-  names.push(name)
-  if (names.length === hashes.length) grow()
   return id
 }
 
