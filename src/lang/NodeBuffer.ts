@@ -28,12 +28,8 @@ const floatBits = new DataView(new ArrayBuffer(8))
 export const openNodes = (bytes: number): void => {
   const needed = Math.ceil(bytes / bytesPerCell)
   if (needed > capacity) {
+    nodes = new Int32Array(needed)
     capacity = needed
-    nodes = new Int32Array(capacity)
-  }
-  if (stackCapacity > keepCells) {
-    stackCapacity = firstStack
-    stack = new Int32Array(stackCapacity)
   }
   size = 0
   depth = 0
@@ -47,25 +43,31 @@ export const closeNodes = (): Int32Array => {
   return made
 }
 
-/** Goes back to a small buffer. */
+/** Goes back to a small buffer, and from a huge stack to a small one. */
 export const dropNodes = (): void => {
+  if (stackCapacity > keepCells) {
+    stack = new Int32Array(firstStack)
+    stackCapacity = firstStack
+  }
   if (capacity === firstNodes) return
+  nodes = new Int32Array(firstNodes)
   capacity = firstNodes
-  nodes = new Int32Array(capacity)
 }
 
+// What is said to be there is said after it was made: without memory for it a parse ends here, and the next one begins with what there is.
+
 const growNodes = (needed: number): void => {
-  capacity = Math.max(capacity * 2, size + needed)
-  const grown = new Int32Array(capacity)
+  const grown = new Int32Array(Math.max(capacity * 2, size + needed))
   grown.set(nodes)
   nodes = grown
+  capacity = grown.length
 }
 
 const growStack = (): void => {
-  stackCapacity *= 2
-  const grown = new Int32Array(stackCapacity)
+  const grown = new Int32Array(stackCapacity * 2)
   grown.set(stack)
   stack = grown
+  stackCapacity = grown.length
 }
 
 /** Makes room for `cells` more cells. */
