@@ -5,16 +5,15 @@ import * as Lead from "./Lead.ts"
 import * as Token from "./Token.ts"
 
 /** Flags of `classes`: where a byte may stand. */
-export const nameStart = 1
-export const pathByte = 2
-export const uriByte = 4
-export const schemeByte = 8
-export const digit = 16
+export const pathByte = 1
+export const uriByte = 2
+export const schemeByte = 4
+export const digit = 8
 /** Flags of bytes that a piece of text in a string, or in an indented string, may end before, or that make it more than what is written. */
-export const stopsString = 32
-export const stopsIndented = 64
+export const stopsString = 16
+export const stopsIndented = 32
 
-const name = nameStart | pathByte | uriByte
+const name = pathByte | uriByte
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 const digits = "0123456789"
 
