@@ -25,7 +25,7 @@ export interface ParseOptions {
   readonly pipeOperators?: boolean
   /** Nesting of expressions above which parsing stops with `TooDeep`. Default 100 000; a small stack may end it earlier. */
   readonly maxDepth?: number
-  /** Told of URL and path literals, in the order of the text; of all of them once more where the text is refused. */
+  /** Told of URL and path literals, in the order of the text; of all of them once more where the text is refused. Must not parse: there is one parse at a time. */
   readonly onLiteral?: (literal: Literal) => void
 }
 
