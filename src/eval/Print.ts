@@ -10,7 +10,7 @@ import { machine } from "./Machine.ts"
 import { describePosition } from "./PositionSet.ts"
 import { Names, nameOf, symbol } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
-import { Builtin, ContextString, Lambda, NixFloat, NixPath, PartialBuiltin, textOf, Thunk } from "./Value.ts"
+import { Builtin, ContextString, Lambda, NixFloat, NixPath, PartialBuiltin, settled, textOf, Thunk } from "./Value.ts"
 
 const atom = (value: Value): ByteString | undefined => {
   switch (typeof value) {
@@ -28,9 +28,6 @@ const atom = (value: Value): ByteString | undefined => {
   if (value instanceof NixFloat) return formatFloat(value.value)
   return undefined
 }
-
-/** What is known of a value without evaluating it. */
-const settled = (cell: Value): Value => (cell instanceof Thunk && cell.code === null ? (cell.env as Value) : cell)
 
 /**
  * The sets and lists that were printed. A set is known again wherever it comes from; a list only where the very same variable or element stands, which here is the thunk,

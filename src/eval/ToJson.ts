@@ -21,7 +21,7 @@ import { Names } from "./Symbols.ts"
 import { formatJsonFloat } from "../lang/Floats.ts"
 import { invalidUtf8, isAscii, jsonString } from "./text/JsonStrings.ts"
 import type { Value } from "./Value.ts"
-import { ContextString, NixFloat, NixPath, Thunk } from "./Value.ts"
+import { ContextString, NixFloat, NixPath, settled } from "./Value.ts"
 
 /** The text of what is written grows as one rope; pieces of this size are made flat, so that what they were put together from can go. */
 const pieceSize = 0x8000
@@ -52,7 +52,7 @@ class Writer {
   }
 
   write(value: Value): void {
-    const v = this.strict ? force(value) : value instanceof Thunk && value.code === null ? (value.env as Value) : value
+    const v = this.strict ? force(value) : settled(value)
     if (typeof v === "string") this.out += jsonString(v)
     else if (typeof v === "number" || typeof v === "bigint" || typeof v === "boolean") this.out += String(v)
     else if (v === null) this.out += "null"

@@ -12,7 +12,7 @@ import { enterCall } from "./LambdaCode.ts"
 import { machine } from "./Machine.ts"
 import { Names, nameOf } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
-import { ContextString, Lambda, NixFloat, NixPath, Thunk } from "./Value.ts"
+import { ContextString, Lambda, NixFloat, NixPath, settled } from "./Value.ts"
 
 type XmlAttributes = Readonly<Record<string, ByteString>>
 
@@ -61,8 +61,7 @@ class Writer {
   }
 
   resolved(value: Value): Value {
-    if (this.strict) return force(value)
-    return value instanceof Thunk && value.code === null ? (value.env as Value) : value
+    return this.strict ? force(value) : settled(value)
   }
 
   attributes(set: AttributeSet): void {

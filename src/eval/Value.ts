@@ -60,6 +60,9 @@ export class Thunk {
   }
 }
 
+/** What is known of a value without evaluating it: a thunk only where it was never forced. */
+export const settled = (value: Value): Value => (value instanceof Thunk && value.code === null ? (value.env as Value) : value)
+
 export class Lambda {
   readonly code: LambdaCode
   readonly env: Env
