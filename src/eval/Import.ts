@@ -32,7 +32,7 @@ export const pathType = (path: ByteString, follow: boolean): FileType | undefine
   ask({ _tag: "PathType", path, follow }) as FileType | undefined
 
 /** The file that an import of `path` reads: symlinks at the end followed, `default.nix` of a directory. */
-export const resolveImport = (path: ByteString): ByteString => {
+const resolveImport = (path: ByteString): ByteString => {
   if (bundledFile(path) !== undefined) return path
   let at = path
   for (let links = 0; ; links++) {

@@ -16,7 +16,7 @@ import { Builtin } from "../Value.ts"
 import { arithmetic } from "./Arithmetic.ts"
 
 /** Longest list that `genList` makes. */
-export const listLimit = 1 << 27
+const listLimit = 1 << 27
 
 const lessThan = arithmetic.find((builtin) => builtin.name === "lessThan")
 
