@@ -233,6 +233,31 @@ describe("removing trees", () => {
     removeTree(directory)
   })
 
+  it("lets several processes remove one tree at the same time", async () => {
+    const directory = fresh()
+    for (let d = 0; d < 60; d++) {
+      mkdirSync(join(directory, `d${d}`, "below"), { recursive: true })
+      for (let f = 0; f < 20; f++) writeFileSync(join(directory, `d${d}`, f % 2 === 0 ? "below" : ".", String(f)), "")
+    }
+    // They begin together: each waits for the file that is made once all are there.
+    const script = `
+      import { existsSync } from "node:fs"
+      import { removeTree } from "${process.cwd()}/src/castore/local/RemoveTree.ts"
+      console.log("here")
+      while (!existsSync(process.argv[2])) {}
+      removeTree(process.argv[1])
+    `
+    const start = fresh()
+    const children = [1, 2, 3].map(() => spawn(process.execPath, ["--input-type=module-typescript", "-e", script, directory, start]))
+    const errors: Array<string> = []
+    for (const child of children) child.stderr.on("data", (bytes) => errors.push(String(bytes)))
+    const ends = children.map((child) => new Promise((resolve) => child.on("close", resolve)))
+    await Promise.all(children.map((child) => new Promise((resolve) => child.stdout.once("data", resolve))))
+    writeFileSync(start, "")
+    assert.deepStrictEqual(await Promise.all(ends), [0, 0, 0], errors.join(""))
+    assert.isFalse(existsSync(directory))
+  })
+
   it("works for an ordinary user as well", () => {
     if (process.getuid?.() !== 0) return
     const directory = fresh()

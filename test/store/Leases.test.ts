@@ -119,3 +119,29 @@ describe("a lease of another process", () => {
     })
   )
 })
+
+it("sessions begin, look for the dead and end beside others that do so", async () => {
+  const directory = fresh()
+  const script = `
+    import * as Effect from "effect/Effect"
+    import * as LocalDatabase from "${process.cwd()}/src/castore/local/LocalDatabase.ts"
+    const once = Effect.gen(function* () {
+      const database = yield* LocalDatabase.LocalDatabase
+      yield* database.beginSession
+      yield* database.sweep
+    })
+    for (let i = 0; i < 60; i++) await Effect.runPromise(Effect.provide(once, LocalDatabase.layer(process.argv[1])))
+  `
+  const errors: Array<string> = []
+  const run = () =>
+    new Promise<number | null>((resolve, reject) => {
+      const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", script, directory], {
+        stdio: ["ignore", "ignore", "pipe"]
+      })
+      child.stderr.on("data", (bytes) => errors.push(String(bytes)))
+      child.once("error", reject)
+      child.on("close", resolve)
+    })
+  assert.deepStrictEqual(await Promise.all([run(), run(), run(), run()]), [0, 0, 0, 0], errors.join(""))
+  assert.deepStrictEqual(readdirSync(join(directory, "sessions")), [])
+})

@@ -2,30 +2,37 @@
  * Removing a tree that somebody else may have made: read-only, inaccessible or absurdly deep directories, links to anywhere.
  *
  * Links are removed, never followed. Directories are made accessible first, because a directory of mode 000 (overlayfs leaves one) or 0555 (ours) stops a
- * plain removal. A tree deeper than a path can be long is lifted piece by piece to the top.
+ * plain removal. A tree deeper than a path can be long is lifted piece by piece to the top. Several processes may remove one tree at the same time, or
+ * rename it meanwhile: what is gone when its turn comes is passed over.
  */
 import { chmodSync, lstatSync, readdirSync, renameSync, rmdirSync, unlinkSync } from "node:fs"
 
 const codeOf = (cause: unknown): string | undefined => (cause as NodeJS.ErrnoException).code
 
-/** Removes `path` and everything below it; nothing there is fine. Throws Node's error when the system refuses. */
-export const removeTree = (path: string | Buffer): void => {
-  const root = typeof path === "string" ? Buffer.from(path) : path
-  let stat
+/** Runs `step`; that its file is gone is fine, and gives undefined. */
+const unlessGone = <A>(step: () => A): A | undefined => {
   try {
-    stat = lstatSync(root)
+    return step()
   } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return
+    if (codeOf(cause) === "ENOENT") return undefined
     throw cause
   }
-  if (!stat.isDirectory()) return unlinkSync(root)
+}
+
+/** Removes `path` and everything below it; nothing there is fine, and so is another process that removes it too. Throws Node's error when the system refuses. */
+export const removeTree = (path: string | Buffer): void => {
+  const root = typeof path === "string" ? Buffer.from(path) : path
   let lifted = 0
   const slash = Buffer.from("/")
   const stack: Array<{ readonly path: Buffer; readonly below: Array<Buffer> }> = []
   const enter = (directory: Buffer): void => {
-    chmodSync(directory, 0o700)
+    const entries = unlessGone(() => {
+      chmodSync(directory, 0o700)
+      return readdirSync(directory, { withFileTypes: true, encoding: "buffer" })
+    })
+    if (entries === undefined) return
     const below: Array<Buffer> = []
-    for (const entry of readdirSync(directory, { withFileTypes: true, encoding: "buffer" })) {
+    for (const entry of entries) {
       const name = entry.name as unknown as Buffer
       const child = Buffer.concat([directory, slash, name])
       if (child.length > 3500) {
@@ -37,6 +44,7 @@ export const removeTree = (path: string | Buffer): void => {
           stack[0]!.below.push(top)
           continue
         } catch (cause) {
+          if (codeOf(cause) === "ENOENT") continue
           // A directory without write permission for us cannot be moved; it may still be removed below.
           if (codeOf(cause) !== "EACCES") throw cause
         }
@@ -44,7 +52,7 @@ export const removeTree = (path: string | Buffer): void => {
       if (entry.isDirectory()) below.push(child)
       else {
         try {
-          unlinkSync(child)
+          unlessGone(() => unlinkSync(child))
         } catch (cause) {
           // Some file systems do not tell the type of an entry.
           if (codeOf(cause) !== "EISDIR" && codeOf(cause) !== "EPERM") throw cause
@@ -54,17 +62,21 @@ export const removeTree = (path: string | Buffer): void => {
     }
     stack.push({ path: directory, below })
   }
-  enter(root)
+  const remove = (path: Buffer): void => {
+    const kind = unlessGone(() => lstatSync(path))
+    if (kind === undefined) return
+    if (kind.isDirectory()) enter(path)
+    else unlessGone(() => unlinkSync(path))
+  }
+  remove(root)
   while (stack.length > 0) {
     const frame = stack[stack.length - 1]!
     const next = frame.below.pop()
     if (next === undefined) {
-      rmdirSync(frame.path)
+      unlessGone(() => rmdirSync(frame.path))
       stack.pop()
       continue
     }
-    const kind = lstatSync(next)
-    if (kind.isDirectory()) enter(next)
-    else unlinkSync(next)
+    remove(next)
   }
 }

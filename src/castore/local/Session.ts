@@ -89,7 +89,7 @@ export class Session {
         try {
           renameSync(join(this.#root, name), join(this.#root, `${dead}${name}`))
         } catch (cause) {
-          // A process that ends in peace unlocks and removes its own, outside of any transaction.
+          // A process that ends in peace renames and removes its own, outside of any transaction.
           if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause
         }
       }
@@ -126,8 +126,17 @@ export class Session {
 
   end(): void {
     if (this.#lock === undefined) return
-    this.#lock.close()
-    this.#lock = undefined
-    removeTree(join(this.#root, this.token))
+    // Renamed while it is locked: nobody who looks whether this session lives makes a new lock in a directory that is being removed.
+    const gone = join(this.#root, `${dead}${this.token}`)
+    try {
+      renameSync(join(this.#root, this.token), gone)
+    } catch (cause) {
+      // The whole store may have been removed meanwhile.
+      if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause
+    } finally {
+      this.#lock.close()
+      this.#lock = undefined
+    }
+    removeTree(gone)
   }
 }
