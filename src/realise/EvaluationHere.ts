@@ -13,7 +13,7 @@ import { keep } from "./EvaluationCache.ts"
 import { EvaluationHost } from "./EvaluationHost.ts"
 import { prepare, type RunResult } from "./EvaluationRun.ts"
 import type { FromEvaluator } from "./EvaluatorProtocol.ts"
-import { OptimisingCompiler } from "./OptimisingCompiler.ts"
+import { EngineSettings } from "./EngineSettings.ts"
 import { SyntaxCache } from "./SyntaxCache.ts"
 
 /** Milliseconds between two looks at the memory. */
@@ -31,7 +31,7 @@ export interface Watcher {
 
 class Host extends EvaluationHost {
   readonly syntax: SyntaxCache | undefined
-  override readonly compiler = new OptimisingCompiler(() => true)
+  override readonly engine = new EngineSettings(() => true)
   /** Nothing far is ever waited for. */
   override readonly wait = undefined
   /** The job is for the evaluator's thread. */
@@ -87,7 +87,7 @@ export const evaluateHere = (job: EvaluationJob, watcher: Watcher): EndedHere | 
   try {
     result = prepare(job, host).step()
   } finally {
-    host.compiler.end()
+    host.engine.end()
   }
   if (result === undefined || result._tag === "Interrupted" || host.elsewhere) {
     syntax?.close()

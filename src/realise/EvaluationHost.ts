@@ -24,7 +24,7 @@ import { FileTimes } from "./FileTimes.ts"
 import { FileAccess } from "./FileAccess.ts"
 import { type AddSource, hashedSource } from "./HashedSource.ts"
 import { answerFromHost } from "./HostFiles.ts"
-import type { OptimisingCompiler } from "./OptimisingCompiler.ts"
+import type { EngineSettings } from "./EngineSettings.ts"
 
 const storePrefix = "/nix/store/"
 
@@ -114,7 +114,7 @@ export abstract class EvaluationHost implements IoHost {
   readonly files: FileTimes | undefined
 
   /** Told of files that are read, where the evaluation has a thread of its own. */
-  abstract readonly compiler: OptimisingCompiler | undefined
+  abstract readonly engine: EngineSettings | undefined
 
   /** Notes what the evaluation depends on, where its result is to be kept. */
   readonly #recorder: DependencyRecorder | undefined
@@ -174,7 +174,7 @@ export abstract class EvaluationHost implements IoHost {
     if (this.#pending.has(key)) return undefined
     if (request._tag === "ReadFile") {
       this.#filesRead++
-      this.compiler?.fileRead()
+      this.engine?.fileRead()
     }
     const answer = near ? this.#near(request) : this.#far(request)
     if (answer !== undefined) {
@@ -308,7 +308,7 @@ export abstract class EvaluationHost implements IoHost {
     const asked = this.#asked.get(id)
     if (asked === undefined) return
     const { key, question, sum } = asked
-    this.compiler?.answered()
+    this.engine?.answered()
     this.#asked.delete(id)
     this.#pending.delete(key)
     this.#recorder?.far(question, answer, stamps, sum)

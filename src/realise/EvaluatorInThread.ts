@@ -29,7 +29,7 @@ import { openSession as openRun } from "./SessionRun.ts"
 
 class InThreadHost extends EvaluationHost {
   override readonly wait = undefined
-  override readonly compiler = undefined
+  override readonly engine = undefined
   #post: (message: FromEvaluator) => unknown
 
   constructor(job: HostSettings, timed: boolean, post: (message: FromEvaluator) => unknown, recorder?: DependencyRecorder) {

@@ -23,7 +23,7 @@ type Task = Extract<ToEvaluator, { readonly _tag: "Run" | "Session" }>
 /** Whether the process is yix itself, and not another program that evaluates. */
 let ours = false
 
-/** Says that the process is there to run yix: threads that start from now on may change settings of the engine that all its threads share (`OptimisingCompiler.ts`). */
+/** Says that the process is there to run yix: threads that start from now on may change settings of the engine that all its threads share (`EngineSettings.ts`). */
 export const ownProcess = (): void => {
   ours = true
 }

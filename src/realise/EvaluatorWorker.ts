@@ -12,7 +12,7 @@ import type { RunResult } from "./EvaluationRun.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
 import { type AttributeRun, openAttributes } from "./jobs/AttributeRun.ts"
-import { resume } from "./OptimisingCompiler.ts"
+import { resume } from "./EngineSettings.ts"
 import type { LoadedScript } from "./KeptCode.ts"
 import { openSession, type SessionRun } from "./SessionRun.ts"
 import { SyntaxCache } from "./SyntaxCache.ts"
@@ -137,7 +137,7 @@ const evaluate = (message: Task): void => {
     try {
       result = step()
     } finally {
-      host.compiler?.release()
+      host.engine?.release()
     }
     host.tellFiles()
     if (keeping !== undefined) keepCode = keeping(host.sorts(syntax?.unsaved !== false))

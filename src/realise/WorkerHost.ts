@@ -10,13 +10,13 @@ import type { HostSettings } from "./EvaluationHost.ts"
 import { EvaluationHost } from "./EvaluationHost.ts"
 import type { FromEvaluator, ToEvaluator } from "./EvaluatorProtocol.ts"
 import { Flag } from "./EvaluatorProtocol.ts"
-import { OptimisingCompiler } from "./OptimisingCompiler.ts"
+import { EngineSettings } from "./EngineSettings.ts"
 
 export class WorkerHost extends EvaluationHost {
   readonly #port: MessagePort
   readonly #flags: Int32Array
   readonly syntax: SyntaxStore | undefined
-  override readonly compiler: OptimisingCompiler | undefined
+  override readonly engine: EngineSettings | undefined
 
   constructor(
     port: MessagePort,
@@ -35,7 +35,7 @@ export class WorkerHost extends EvaluationHost {
     this.#port = port
     this.#flags = flags
     this.syntax = options.syntax
-    this.compiler = options.ours ? new OptimisingCompiler(() => Atomics.load(flags, Flag.Alone) === 1) : undefined
+    this.engine = options.ours ? new EngineSettings(() => Atomics.load(flags, Flag.Alone) === 1) : undefined
   }
 
   protected override post(message: FromEvaluator): void {

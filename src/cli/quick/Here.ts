@@ -22,7 +22,7 @@ export const mayAsk = ({ readOnly, source, args }: EvaluationJob): boolean => {
 
 /** Whether the user has said how much memory Node may take: then whoever evaluates should be a thread, of which it can be told that it had too little. */
 const limitsMemory = (): boolean =>
-  [process.env["NODE_OPTIONS"] ?? "", ...process.execArgv].some((word) => /(?:old-space|heap)-size/.test(word))
+  [process.env["NODE_OPTIONS"] ?? "", ...process.execArgv].some((word) => /max[-_](?:old[-_]space|heap)[-_]size/.test(word))
 
 /** Whether the main thread may evaluate itself. */
 export const mayStayHere = (job: EvaluationJob): boolean => !mayAsk(job) && !limitsMemory()

@@ -63,7 +63,12 @@ const start = (memory: number): ChildProcess => {
   return fork(fileURLToPath(new URL(`./EvaluatorProcess.${suffix}`, import.meta.url)), [], {
     serialization: "advanced",
     stdio: ["ignore", "ignore", "pipe", "ipc"],
-    execArgv: [...process.execArgv, `--max-old-space-size=${heapLimit(memory)}`],
+    // No more of what nobody needs stays than a process of so little memory has room for.
+    execArgv: [
+      ...process.execArgv,
+      `--max-old-space-size=${heapLimit(memory)}`,
+      `--initial-old-space-size=${Math.min(512, Math.ceil(memory / 2 ** 21))}`
+    ],
     env: cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(cache) }
   })
 }
