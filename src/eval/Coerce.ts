@@ -6,6 +6,7 @@ import type { StorePath } from "../nix/StorePath.ts"
 import { derivationSuffix } from "../nix/StorePath.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import { call } from "./Call.ts"
+import { addContext, unitedContext } from "./ContextStrings.ts"
 import { describe } from "./Describe.ts"
 import { formatFixed } from "../lang/Floats.ts"
 import { ask, batch, force } from "./Force.ts"
@@ -16,7 +17,7 @@ import { baseName } from "./Paths.ts"
 import { printShort } from "./Print.ts"
 import { Names } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
-import { ContextString, NixFloat, NixPath, withContext } from "./Value.ts"
+import { ContextString, NixFloat, NixPath, textOf, withContext } from "./Value.ts"
 
 /** How much becomes a string. */
 export const Coercion = {
@@ -56,7 +57,7 @@ export const coerceToText = (
   const v = force(value)
   if (typeof v === "string") return v
   if (v instanceof ContextString) {
-    for (const element of v.context) context.add(element)
+    addContext(context, v.context)
     return v.text
   }
   if (v instanceof NixPath) {
@@ -78,35 +79,41 @@ export const coerceToText = (
     if (typeof v === "number" || typeof v === "boolean" || v === null) return scalarText(v)
     if (typeof v === "bigint") return v.toString()
     if (v instanceof NixFloat) return formatFixed(v.value)
-    if (Array.isArray(v)) {
-      const strings = new Array<ByteString | ContextString>(v.length)
-      enterCall()
-      batch(v.length, (i) => {
-        try {
-          strings[i] = coerceToString(v[i] as Value, coercion, copy)
-        } catch (error) {
-          throw error instanceof NixError ? error.during("while evaluating one element of the list", 0) : error
-        }
-      })
-      machine.depth--
-      let text = ""
-      for (let i = 0; i < v.length; i++) {
-        text += textWith(strings[i] as ByteString | ContextString, context)
-        if (i < v.length - 1) {
-          const element = force(v[i] as Value)
-          if (!Array.isArray(element) || element.length !== 0) text += " "
-        }
-      }
-      return text
-    }
+    if (Array.isArray(v)) return textWith(listToString(v, copy), context)
   }
   throw noCoercion(v)
+}
+
+/** The strings of a list with blanks in between, but for those after an empty list in it. */
+const listToString = (list: ReadonlyArray<Value>, copy: boolean): ByteString | ContextString => {
+  const strings = new Array<ByteString | ContextString>(list.length)
+  enterCall()
+  batch(list.length, (i) => {
+    try {
+      strings[i] = coerceToString(list[i] as Value, Coercion.More, copy)
+    } catch (error) {
+      throw error instanceof NixError ? error.during("while evaluating one element of the list", 0) : error
+    }
+  })
+  machine.depth--
+  if (strings.length === 1) return strings[0] as ByteString | ContextString
+  const pieces: Array<ByteString> = []
+  for (let i = 0; i < list.length; i++) {
+    const text = textOf(strings[i] as ByteString | ContextString)
+    pieces.push(text)
+    if (i === list.length - 1) break
+    const element = text === "" ? force(list[i] as Value) : undefined
+    if (!Array.isArray(element) || element.length !== 0) pieces.push(" ")
+  }
+  const context = unitedContext(strings)
+  const text = pieces.join("")
+  return context === undefined ? text : new ContextString(text, context)
 }
 
 /** The text of a string value; its context is added to `context`. */
 export const textWith = (value: ByteString | ContextString, context: Set<string>): ByteString => {
   if (typeof value === "string") return value
-  for (const element of value.context) context.add(element)
+  addContext(context, value.context)
   return value.text
 }
 
@@ -127,6 +134,7 @@ export const coerceToString = (
     machine.depth--
     return string
   }
+  if (coercion === Coercion.More && Array.isArray(v)) return listToString(v, copy)
   const context = new Set<string>()
   return withContext(coerceToText(v, context, coercion, copy), context)
 }

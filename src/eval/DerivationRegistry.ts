@@ -13,8 +13,9 @@ import { ask } from "./Force.ts"
 
 export interface KnownDerivation {
   readonly derivation: Derivation
+  readonly outputs: Derivation["outputs"]
   readonly text: ByteString
-  readonly hashModulo: () => HashModulo
+  hashModulo(): HashModulo
 }
 
 export class DerivationRegistry {
@@ -39,6 +40,7 @@ export class DerivationRegistry {
     let modulo: HashModulo | undefined
     const read: KnownDerivation = {
       derivation,
+      outputs: derivation.outputs,
       text,
       hashModulo: () => (modulo ??= hashModulo(derivation, (input) => this.get(input).hashModulo()))
     }

@@ -5,6 +5,7 @@
 import type { ByteString } from "../nix/Bytes.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import { isFunction } from "./Call.ts"
+import { addContext } from "./ContextStrings.ts"
 import { mismatch } from "./Describe.ts"
 import { force } from "./Force.ts"
 import { NixError } from "./NixError.ts"
@@ -76,7 +77,7 @@ export const expectString = (value: Value, during: string): ByteString | Context
 export const expectTextIn = (value: Value, context: Set<string>, during: string): ByteString => {
   const v = expectString(value, during)
   if (typeof v === "string") return v
-  for (const element of v.context) context.add(element)
+  addContext(context, v.context)
   return v.text
 }
 

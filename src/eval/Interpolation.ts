@@ -4,11 +4,12 @@
 import type { ByteString } from "../nix/Bytes.ts"
 import type { Code, Env, Run } from "./Code.ts"
 import { Delay } from "./Code.ts"
+import { unitedContext } from "./ContextStrings.ts"
 import { Coercion, coerceToString } from "./Coerce.ts"
 import { batch } from "./Force.ts"
 import { NixError } from "./NixError.ts"
-import type { StringContext, Value } from "./Value.ts"
-import { ContextString } from "./Value.ts"
+import type { Value } from "./Value.ts"
+import { ContextString, textOf } from "./Value.ts"
 
 /** Code for a string of these parts; `place` says where one stands. */
 export const interpolation = (parts: ReadonlyArray<Code>, place: (part: number) => number): Run => {
@@ -49,26 +50,10 @@ export const interpolation = (parts: ReadonlyArray<Code>, place: (part: number) 
   }
 }
 
-const isSubset = (some: StringContext, all: StringContext): boolean => {
-  for (const element of some) if (!all.has(element)) return false
-  return true
-}
-
-/** Strings one after the other, contexts united. A context that adds nothing costs nothing: contexts are shared, and never changed. */
+/** Strings one after the other, contexts united. */
 export const join = (values: ReadonlyArray<ByteString | ContextString>): ByteString | ContextString => {
   let text = ""
-  let context: StringContext | undefined
-  let united: Set<string> | undefined
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as ByteString | ContextString
-    if (typeof value === "string") {
-      text += value
-      continue
-    }
-    text += value.text
-    if (context === undefined) context = value.context
-    else if (united === undefined && !isSubset(value.context, context)) context = united = new Set(context)
-    if (united !== undefined) for (const element of value.context) united.add(element)
-  }
+  for (let i = 0; i < values.length; i++) text += textOf(values[i] as ByteString | ContextString)
+  const context = unitedContext(values)
   return context === undefined ? text : new ContextString(text, context)
 }

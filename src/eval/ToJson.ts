@@ -8,6 +8,7 @@ import type { Position } from "./AttributeSet.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import { call } from "./Call.ts"
 import { copyToStore } from "./Coerce.ts"
+import { addContext } from "./ContextStrings.ts"
 import { describe } from "./Describe.ts"
 import { inAttribute, inElement } from "./DeepForce.ts"
 import { Elements } from "./Elements.ts"
@@ -59,7 +60,7 @@ class Writer {
     else if (v instanceof AttributeSet) this.set(v)
     else if (Array.isArray(v)) this.list(v)
     else if (v instanceof ContextString) {
-      for (const element of v.context) this.context.add(element)
+      addContext(this.context, v.context)
       this.out += jsonString(v.text)
     } else if (v instanceof NixFloat) this.out += formatJsonFloat(v.value)
     else if (v instanceof NixPath) {

@@ -6,6 +6,7 @@ import type { ByteString } from "../nix/Bytes.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import type { Position } from "./AttributeSet.ts"
 import { isDerivation } from "./Compare.ts"
+import { addContext } from "./ContextStrings.ts"
 import { force } from "./Force.ts"
 import { formatFloat } from "../lang/Floats.ts"
 import { enterCall } from "./LambdaCode.ts"
@@ -95,7 +96,7 @@ class Writer {
     }
     if (v === null) return this.empty("null")
     if (v instanceof ContextString) {
-      for (const element of v.context) this.context.add(element)
+      addContext(this.context, v.context)
       return this.empty("string", { value: v.text })
     }
     if (v instanceof NixFloat) return this.empty("float", { value: formatFloat(v.value) })

@@ -5,7 +5,7 @@
  * does, so one derivation has one text. Parsing takes any order but no entry twice, and is otherwise exact: no blanks, nothing after the end.
  * Pure; checks neither output paths nor environment: see `checkDerivation` in `HashModulo.ts`.
  */
-import { compareBytes, fromBytes } from "./Bytes.ts"
+import { fromBytes } from "./Bytes.ts"
 import type { ByteString } from "./Bytes.ts"
 import type { Derivation, DerivationOutput } from "./Derivation.ts"
 import { fixedHash, impureHash, kindOf, DerivationError, parseOutputAlgorithm } from "./Derivation.ts"
@@ -52,17 +52,17 @@ export const quote = (text: ByteString): ByteString => {
   return notAsInJson.test(text) ? `"${text.replace(specials, escape)}"` : JSON.stringify(text)
 }
 
+// What is long is put together by `join`: such a text is one piece, where sums are trees of pieces, to be gone through for each text that they are part of.
+
 /** `"a","b"`: no brackets. */
-export const quoteAll = (texts: Iterable<ByteString>): ByteString => {
-  let printed = ""
-  for (const text of texts) printed += printed === "" ? quote(text) : `,${quote(text)}`
-  return printed
-}
+const quoteAll = (texts: ReadonlyArray<ByteString>): ByteString =>
+  texts.length === 0 ? "" : texts.length === 1 ? quote(texts[0]!) : texts.map(quote).join(",")
 
 /** The same elements in bytewise order; the array itself where it is in order already. */
 export const inOrder = <T extends ByteString>(texts: ReadonlyArray<T>): ReadonlyArray<T> => {
   for (let i = 1; i < texts.length; i++) {
-    if (texts[i - 1]! > texts[i]!) return [...texts].sort(compareBytes)
+    // The engine's own order of strings is that of their characters, which are bytes.
+    if (texts[i - 1]! > texts[i]!) return [...texts].sort()
   }
   return texts
 }
@@ -80,11 +80,11 @@ export const printOutputs = (outputs: ReadonlyMap<ByteString, DerivationOutput>,
 
 /** The input derivations part, without brackets. Keys need no escaping: store paths or hex digits. */
 export const printInputs = (inputs: ReadonlyMap<string, ReadonlyArray<ByteString>>): ByteString => {
-  let printed = ""
+  const pieces: Array<string> = []
   for (const key of inOrder([...inputs.keys()])) {
-    printed += `${printed === "" ? "" : ","}("${key}",[${quoteAll(inOrder(inputs.get(key)!))}])`
+    pieces.push(pieces.length === 0 ? '("' : ',("', key, '",[', quoteAll(inOrder(inputs.get(key)!)), "])")
   }
-  return printed
+  return pieces.join("")
 }
 
 /** From the input sources up to the environment's opening bracket. */
@@ -93,11 +93,9 @@ export const printMiddle = (derivation: Derivation): ByteString =>
 
 /** The environment, without brackets. */
 const printEnv = (env: ReadonlyMap<ByteString, ByteString>): ByteString => {
-  let printed = ""
-  for (const key of inOrder([...env.keys()])) {
-    printed += `${printed === "" ? "" : ","}(${quote(key)},${quote(env.get(key)!)})`
-  }
-  return printed
+  const pieces: Array<string> = []
+  for (const key of inOrder([...env.keys()])) pieces.push(pieces.length === 0 ? "(" : ",(", quote(key), ",", quote(env.get(key)!), ")")
+  return pieces.join("")
 }
 
 /** The text of a derivation. */

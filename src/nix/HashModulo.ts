@@ -55,28 +55,64 @@ export const hashModulo = (derivation: Derivation, lookup: HashModuloLookup): Ha
   return sha256(printDerivation({ ...derivation, inputDerivations: inputs as Derivation["inputDerivations"] }))
 }
 
-/** Runs it at the first call. Keeps what it gave, and nothing of what it needed: the pieces of a text are several times as large as the text. */
-const once = <A>(compute: () => A): (() => A) => {
-  let pending: (() => A) | undefined = compute
-  let value: A
-  return () => {
-    if (pending !== undefined) {
-      value = pending()
-      pending = undefined
-    }
-    return value
-  }
-}
-
 /** A derivation with all that follows from it. */
 export interface Instantiated {
   /** Output paths and the variables named after outputs are filled in. */
   readonly derivation: Derivation
+  readonly outputs: Derivation["outputs"]
   readonly drvPath: StorePath
   /** The text of the `.drv` file. */
   readonly text: ByteString
   /** What it counts for in others; computed when first asked for. */
-  readonly hashModulo: () => HashModulo
+  hashModulo(): HashModulo
+}
+
+/** What few ask for is made when they do. */
+class Made implements Instantiated {
+  readonly outputs: Derivation["outputs"]
+  readonly drvPath: StorePath
+  readonly text: ByteString
+  readonly #draft: Derivation
+  /** The variables named after outputs. */
+  readonly #values: ReadonlyMap<ByteString, ByteString>
+  #derivation: Derivation | undefined
+  #modulo: HashModulo | undefined
+  /** The text that is hashed for it; not kept longer than that. */
+  #moduloText: ByteString
+
+  constructor(
+    draft: Derivation,
+    outputs: Derivation["outputs"],
+    values: ReadonlyMap<ByteString, ByteString>,
+    text: ByteString,
+    modulo: HashModulo | undefined,
+    moduloText: ByteString
+  ) {
+    this.#draft = draft
+    this.outputs = outputs
+    this.#values = values
+    this.drvPath = drvPathOf(draft, text)
+    this.text = text
+    this.#modulo = modulo
+    this.#moduloText = moduloText
+  }
+
+  get derivation(): Derivation {
+    if (this.#derivation === undefined) {
+      const env = new Map(this.#draft.env)
+      for (const [name, value] of this.#values) env.set(name, value)
+      this.#derivation = { ...this.#draft, outputs: this.outputs, env }
+    }
+    return this.#derivation
+  }
+
+  hashModulo(): HashModulo {
+    if (this.#modulo === undefined) {
+      this.#modulo = sha256(this.#moduloText)
+      this.#moduloText = ""
+    }
+    return this.#modulo
+  }
 }
 
 /** The path of a derivation's `.drv`, given its text. Throws `StorePathError` where the name is too long. */
@@ -90,27 +126,29 @@ const cutEnv = (derivation: Derivation): { readonly pieces: ReadonlyArray<ByteSt
   for (const name of outputs.keys()) if (!env.has(name)) keys.push(name)
   const pieces: Array<ByteString> = []
   const names: Array<ByteString> = []
-  let piece = ""
-  let separator = ""
+  let piece: Array<ByteString> = []
+  let opening = "("
   for (const key of inOrder(keys)) {
-    piece += `${separator}(${quote(key)},`
-    separator = ","
+    piece.push(opening, quote(key), ",")
+    opening = ",("
     if (outputs.has(key)) {
-      pieces.push(piece)
+      pieces.push(piece.join(""))
       names.push(key)
-      piece = ")"
+      piece = [")"]
     } else {
-      piece += `${quote(env.get(key)!)})`
+      piece.push(quote(env.get(key)!), ")")
     }
   }
-  pieces.push(piece)
+  pieces.push(piece.join(""))
   return { pieces, names }
 }
 
-const joinEnv = (cut: ReturnType<typeof cutEnv>, value: (name: ByteString) => ByteString): ByteString => {
-  let printed = cut.pieces[0]!
-  for (let i = 0; i < cut.names.length; i++) printed += `"${value(cut.names[i]!)}"${cut.pieces[i + 1]!}`
-  return printed
+/** The pieces with values of these variables in between; nothing where there is no `value`. */
+const joinEnv = (cut: ReturnType<typeof cutEnv>, value: ((name: ByteString) => ByteString) | undefined): ByteString => {
+  if (value === undefined) return cut.pieces.join('""')
+  const joined = [cut.pieces[0]!]
+  for (let i = 0; i < cut.names.length; i++) joined.push('"', value(cut.names[i]!), '"', cut.pieces[i + 1]!)
+  return joined.join("")
 }
 
 /**
@@ -138,7 +176,9 @@ export const instantiate = (draft: Derivation, lookup: HashModuloLookup): Instan
         }
         break
       }
-      const masked = sha256(`Derive([${printOutputs(draft.outputs, true)}],[${inputText}${middle}${joinEnv(cut, () => "")}])`)
+      const masked = sha256(
+        ["Derive([", printOutputs(draft.outputs, true), "],[", inputText, middle, joinEnv(cut, undefined), "])"].join("")
+      )
       for (const name of draft.outputs.keys()) {
         const path = makeOutput(name, masked, draft.name)
         outputs.set(name, { path, hashAlgorithm: "", hash: "" })
@@ -162,22 +202,11 @@ export const instantiate = (draft: Derivation, lookup: HashModuloLookup): Instan
       }
   }
 
-  const env = new Map(draft.env)
-  for (const [name, value] of values) env.set(name, value)
-  const derivation: Derivation = { ...draft, outputs, env }
   const head = `Derive([${printOutputs(outputs, false)}],[`
   const tail = `${middle}${joinEnv(cut, (name) => values.get(name)!)}])`
-  const text = `${head}${printInputs(draft.inputDerivations)}${tail}`
-
-  return {
-    derivation,
-    drvPath: drvPathOf(derivation, text),
-    text,
-    hashModulo: once(() => {
-      if (kind === "fixed") return fixedModulo(derivation, outputs.get("out")!)
-      return inputs === undefined ? "deferred" : sha256(`${head}${inputText}${tail}`)
-    })
-  }
+  const text = [head, printInputs(draft.inputDerivations), tail].join("")
+  const modulo = kind === "fixed" ? fixedModulo(draft, outputs.get("out")!) : inputs === undefined ? "deferred" : undefined
+  return new Made(draft, outputs, values, text, modulo, modulo === undefined ? head + inputText + tail : "")
 }
 
 /**
@@ -187,8 +216,7 @@ export const instantiate = (draft: Derivation, lookup: HashModuloLookup): Instan
 export const checkDerivation = (derivation: Derivation, lookup: HashModuloLookup): void => {
   const kind = kindOf(derivation)
   if (kind === "floating" || kind === "impure") return
-  const expected = instantiate(derivation, lookup).derivation
-  for (const [name, output] of expected.outputs) {
+  for (const [name, output] of instantiate(derivation, lookup).outputs) {
     const actual = derivation.outputs.get(name)!.path
     if (actual !== output.path)
       throw new DerivationError(derivation.name, { kind: "incorrect-output", output: name, actual, expected: output.path })

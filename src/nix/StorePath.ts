@@ -7,7 +7,7 @@
  */
 import * as Base16 from "./Base16.ts"
 import * as Base32 from "./Base32.ts"
-import { compareBytes, toBytes } from "./Bytes.ts"
+import { toBytes } from "./Bytes.ts"
 import type { ByteString } from "./Bytes.ts"
 import { hashTextBytes, hashTextHex } from "./Crypto.ts"
 import type { NixHash } from "./Hash.ts"
@@ -225,10 +225,12 @@ export const makeStorePath = (type: ByteString, inner: string, name: ByteString)
 }
 
 const withReferences = (type: string, references: Iterable<StorePath>, self: boolean): string => {
-  const sorted = [...new Set(references)].sort(compareBytes)
-  let text = type
-  for (const reference of sorted) text += `:${reference}`
-  return self ? `${text}:self` : text
+  const parts: Array<string> = [...references].sort()
+  let count = 0
+  for (const reference of parts) if (count === 0 || reference !== parts[count - 1]) parts[count++] = reference
+  parts.length = count
+  if (self) parts.push("self")
+  return count === 0 && !self ? type : `${type}:${parts.join(":")}`
 }
 
 /** The path of a text (`builtins.toFile`, a `.drv`): SHA-256 digest of its bytes, and what it refers to. Throws `StorePathError`. */

@@ -62,12 +62,12 @@ export const derive = (
     env: new Map(Object.entries({ name, ...options.env }))
   }
   const made = instantiate(draft, (drvPath) => modulos.get(drvPath)!())
-  modulos.set(made.drvPath, made.hashModulo)
+  modulos.set(made.drvPath, () => made.hashModulo())
   return {
     drvPath: made.drvPath,
     text: made.text,
     derivation: made.derivation,
-    modulo: made.hashModulo,
+    modulo: () => made.hashModulo(),
     out: (o = "out") => made.derivation.outputs.get(o)!.path as StorePath
   }
 }

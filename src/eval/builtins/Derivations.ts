@@ -15,7 +15,9 @@ import type { StorePath } from "../../nix/StorePath.ts"
 import { checkName, isDerivationPath, StorePathError } from "../../nix/StorePath.ts"
 import type { Position } from "../AttributeSet.ts"
 import { AttributeSet, fromSymbols, update } from "../AttributeSet.ts"
-import { lazily } from "../Code.ts"
+import type { Env } from "../Code.ts"
+import { Code } from "../Code.ts"
+import { unitedContext } from "../ContextStrings.ts"
 import { Coercion, coerceToString, coerceToText, textWith } from "../Coerce.ts"
 import { declaredHash } from "../DeclaredHash.ts"
 import { mismatch } from "../Describe.ts"
@@ -125,15 +127,13 @@ const readAttributes = (set: AttributeSet, name: ByteString): Draft => {
   const skipNulls = flag(set, ignoreNulls, "while evaluating the `__ignoreNulls` attribute passed to builtins.derivationStrict")
   if (draft.contentAddressed) requireFeature("ca-derivations")
   if (draft.impure) requireFeature("impure-derivations")
-  const slots = set.shape.nameOrder.filter((slot) => {
-    const s = set.shape.symbols[slot] as number
-    return s !== ignoreNulls && s !== contentAddressed && s !== impure
-  })
-  const results: Array<ByteString | ContextString | undefined> = []
-  const lists = new Map<number, Array<ByteString>>()
+  const { nameOrder: slots, symbols } = set.shape
+  const results = new Array<ByteString | ContextString | undefined>(slots.length).fill(undefined)
+  let outputs: ReadonlyArray<ByteString> | undefined
   batch(slots.length, (i) => {
     const slot = slots[i] as number
-    const s = set.shape.symbols[slot] as number
+    const s = symbols[slot] as number
+    if (s === ignoreNulls || s === contentAddressed || s === impure) return
     const value = set.at(slot)
     const key = nameOf(s)
     try {
@@ -149,17 +149,14 @@ const readAttributes = (set: AttributeSet, name: ByteString): Draft => {
             throw error instanceof NixError ? error.during("while evaluating an element of the argument list", 0) : error
           }
         })
-        const context = new Set<string>()
-        lists.set(
-          s,
-          strings.map((string) => textWith(string, context))
-        )
-        results[i] = withContext("", context)
+        const context = unitedContext(strings)
+        draft.args = strings.map(textOf)
+        results[i] = context === undefined ? "" : new ContextString("", context)
       } else if (structured) {
         if (s === structuredAttrs) return
         const context = new Set<string>()
         const text = toJson(value, context, true)
-        if (key === "outputs") lists.set(s, [...stringList(value)])
+        if (key === "outputs") outputs = stringList(value)
         results[i] = withContext(text, context)
       } else {
         results[i] = coerceToString(value, Coercion.More, true)
@@ -174,19 +171,16 @@ const readAttributes = (set: AttributeSet, name: ByteString): Draft => {
     const result = results[i]
     if (result === undefined) continue
     const slot = slots[i] as number
-    const s = set.shape.symbols[slot] as number
+    const s = symbols[slot] as number
     const key = nameOf(s)
     const text = textWith(result, draft.context)
-    if (s === argsName) {
-      draft.args = lists.get(s) as Array<ByteString>
-      continue
-    }
+    if (s === argsName) continue
     const plain = structured ? structuredText(key, set.at(slot)) : text
     if (structured) draft.json.push([key, text])
     else draft.env.set(key, text)
     if (plain === undefined) continue
     try {
-      steer(draft, key, plain, lists.get(s))
+      steer(draft, key, plain, outputs)
     } catch (error) {
       throw error instanceof NixError
         ? error.during(`while evaluating attribute '${key}' of derivation '${name}'`, set.positions[slot] ?? 0)
@@ -284,30 +278,29 @@ const expectValid = (drvPath: StorePath): void => {
 
 const inputsOf = (draft: Draft): Pick<Derivation, "inputDerivations" | "inputSources"> => {
   const sources = new Set<StorePath>()
-  const derivations = new Map<StorePath, Set<ByteString>>()
-  const want = (drvPath: StorePath, outputs: Iterable<ByteString>): void => {
-    let wanted = derivations.get(drvPath)
-    if (wanted === undefined) derivations.set(drvPath, (wanted = new Set()))
-    for (const output of outputs) wanted.add(output)
+  const derivations = new Map<StorePath, Array<ByteString>>()
+  const want = (drvPath: StorePath, output: ByteString): void => {
+    const wanted = derivations.get(drvPath)
+    if (wanted === undefined) derivations.set(drvPath, [output])
+    else if (!wanted.includes(output)) wanted.push(output)
   }
-  for (const encoded of draft.context) {
+  draft.context.forEach((encoded) => {
     const element = parseContextElement(encoded)
     if (element._tag === "Path") sources.add(element.path)
     else if (element._tag === "Output") {
       expectPlainDerivation(element.drvPath)
-      want(element.drvPath, [element.output])
+      want(element.drvPath, element.output)
     } else {
       expectValid(element.drvPath)
       for (const path of machine.derivations.closure(element.drvPath)) {
         sources.add(path)
-        if (isDerivationPath(path)) want(path, machine.derivations.get(path).derivation.outputs.keys())
+        if (isDerivationPath(path)) for (const output of machine.derivations.get(path).outputs.keys()) want(path, output)
       }
     }
-  }
-  return {
-    inputSources: [...sources].sort(),
-    inputDerivations: new Map([...derivations].sort(([a], [b]) => (a < b ? -1 : 1)).map(([path, outputs]) => [path, [...outputs].sort()]))
-  }
+  })
+  const inputDerivations = new Map<StorePath, ReadonlyArray<ByteString>>()
+  for (const path of [...derivations.keys()].sort()) inputDerivations.set(path, (derivations.get(path) as Array<ByteString>).sort())
+  return { inputSources: [...sources].sort(), inputDerivations }
 }
 
 /** Checked before anything else is evaluated: many functions let their users forget that there is a name. */
@@ -357,33 +350,32 @@ const strictly = (set: AttributeSet, name: ByteString): Value => {
     { name, outputs, ...inputsOf(draft), system: draft.system, builder: draft.builder, args: draft.args, env: draft.env },
     m.derivations.modulo
   )
-  m.derivations.add(made.drvPath, { derivation: made.derivation, text: made.text, hashModulo: made.hashModulo })
+  m.derivations.add(made.drvPath, made)
   const symbols = [Names.drvPath]
-  const values: Array<Value> = [new ContextString(made.drvPath, new Set([`=${made.drvPath}`]))]
-  for (const output of made.derivation.outputs.keys()) {
+  const values: Array<Value> = [new ContextString(made.drvPath, new Set<string>().add(`=${made.drvPath}`))]
+  made.outputs.forEach(({ path }, output) => {
     symbols.push(symbol(output))
-    values.push(outputString(made.drvPath, made.derivation, output))
-  }
+    values.push(outputString(made.drvPath, path, output))
+  })
   return fromSymbols(symbols, values)
 }
 
 const all = symbol("all")
 const drvAttrs = symbol("drvAttrs")
 
-/** A forced thunk to be filled in later: a set that contains itself. */
-const knot = (): { readonly thunk: Thunk; readonly tie: (value: Value) => Value } => {
-  const thunk = lazily(() => {
-    throw new NixError("infinite-recursion", "infinite recursion encountered")
-  })
-  return {
-    thunk,
-    tie: (value) => {
-      thunk.code = null
-      thunk.env = value
-      return value
-    }
-  }
-}
+/** Run with [attributes]. */
+const strict = new Code((env) => derivationStrict(env[0] as Value))
+
+/** Run with [what `derivationStrict` gives, a name]. */
+const selected = new Code((env) => {
+  const name = env[1] as number
+  const value = (force(env[0] as Value) as AttributeSet).get(name)
+  if (value === undefined) throw new NixError("missing-attribute", `attribute '${nameOf(name)}' missing`)
+  return force(value)
+})
+
+/** Run with the elements. */
+const listed = new Code((env) => [...(env as Array<Value>)])
 
 /** The set that users see: the attributes as given, one set for each output, and the paths, computed when asked for. */
 const derivation = (argument: Value): Value => {
@@ -392,40 +384,37 @@ const derivation = (argument: Value): Value => {
   const outputsValue = attrs.get(Names.outputs)
   const outputs = outputsValue === undefined ? ["out"] : stringList(outputsValue)
   if (outputs.length === 0) throw new NixError("eval", "'builtins.head' called on an empty list")
-  const strict = lazily(() => derivationStrict(attrs))
-  const selectStrict = (name: number): Thunk =>
-    lazily(() => {
-      const set = force(strict) as AttributeSet
-      const value = set.get(name)
-      if (value === undefined) throw new NixError("missing-attribute", `attribute '${nameOf(name)}' missing`)
-      return force(value)
-    })
-  const drvPath = selectStrict(Names.drvPath)
-  const knots = outputs.map(knot)
-  const outputSymbols: Array<number> = []
-  const outputValues: Array<Value> = []
+  const names = outputs.map(symbol)
+  const made = new Thunk(strict, [attrs])
+  /** One for each output; they contain each other. */
+  const sets: Array<AttributeSet> = []
+
+  const added: Array<readonly [number, Value]> = [
+    [all, new Thunk(listed, sets as Env)],
+    [drvAttrs, attrs],
+    [Names.outPath, null],
+    [Names.drvPath, new Thunk(selected, [made, Names.drvPath])],
+    [Names.type, "derivation"],
+    [Names.outputName, null]
+  ]
+  const inner = names.filter((name, i) => names.indexOf(name) === i && !added.some(([other]) => other === name))
+  for (const name of inner) added.push([name, null])
+  const common = fromSymbols(
+    added.map(([name]) => name),
+    added.map(([, value]) => value)
+  )
   for (let i = 0; i < outputs.length; i++) {
-    const s = symbol(outputs[i] as ByteString)
-    if (outputSymbols.includes(s)) continue
-    outputSymbols.push(s)
-    outputValues.push((knots[i] as ReturnType<typeof knot>).thunk)
+    const { shape, positions } = common
+    const own = new AttributeSet(shape, common.values.slice(), positions, null, null)
+    own.settle(shape.slot(Names.outPath), new Thunk(selected, [made, names[i] as number]))
+    own.settle(shape.slot(Names.outputName), outputs[i] as ByteString)
+    sets.push(update(attrs, own))
   }
-  const common = update(
-    update(attrs, fromSymbols(outputSymbols, outputValues)),
-    fromSymbols([all, drvAttrs], [lazily(() => knots.map((k) => k.thunk as Value)), attrs])
-  )
-  const sets = outputs.map((output, i) =>
-    (knots[i] as ReturnType<typeof knot>).tie(
-      update(
-        common,
-        fromSymbols(
-          [Names.outPath, Names.drvPath, Names.type, Names.outputName],
-          [selectStrict(symbol(output)), drvPath, "derivation", output]
-        )
-      )
-    )
-  )
-  return sets[0] as Value
+  for (const name of inner) {
+    const value = sets[names.indexOf(name)] as AttributeSet
+    for (const set of sets) set.settle(set.shape.slot(name), value)
+  }
+  return sets[0] as AttributeSet
 }
 
 export const derivations: ReadonlyArray<Builtin> = [

@@ -34,8 +34,8 @@ export const importedDerivation = (drvPath: StorePath): Value => {
       "derivation"
     ]
   )
-  for (const output of outputs) {
-    sets.push(update(common, fromSymbols([Names.outPath, Names.outputName], [outputString(drvPath, derivation, output), output])))
+  for (const [output, { path }] of derivation.outputs) {
+    sets.push(update(common, fromSymbols([Names.outPath, Names.outputName], [outputString(drvPath, path, output), output])))
   }
   return sets[0] as Value
 }

@@ -37,7 +37,7 @@ const outputOf = (reference: Value, name: Value): Value => {
     case "Path":
       if (parsed.path !== text) throw new NixError("eval", `path string '${text}' has context with the different path '${parsed.path}'`)
       if (!isDerivationPath(parsed.path)) throw new NixError("eval", `path '${text}' is not a derivation`)
-      return outputString(parsed.path, machine.derivations.get(parsed.path).derivation, output)
+      return outputString(parsed.path, machine.derivations.get(parsed.path).derivation.outputs.get(output)?.path ?? "", output)
   }
 }
 
