@@ -140,18 +140,28 @@ const insertionLimit = 24
 export const ascendingSlots = (symbols: ReadonlyArray<SymbolId>): Array<number> => {
   const n = symbols.length
   const slots = new Array<number>(n)
+  // `symbols` comes in two of the engine's kinds: it is gone through once, or optimised code for one kind would be left again and again with the other.
+  const ordered = new Array<number>(n)
+  let last = -1
   let sorted = true
   for (let slot = 0; slot < n; slot++) {
+    const symbol = symbols[slot] as number
     slots[slot] = slot
-    if (slot > 0 && (symbols[slot - 1] as number) > (symbols[slot] as number)) sorted = false
+    ordered[slot] = symbol
+    if (symbol < last) sorted = false
+    last = symbol
   }
   if (sorted) return slots
-  if (n > insertionLimit) return slots.sort((a, b) => (symbols[a] as number) - (symbols[b] as number))
+  if (n > insertionLimit) return slots.sort((a, b) => (ordered[a] as number) - (ordered[b] as number))
   // Literals are of this size, and each is sorted once, by code that is cold: the engine's sort would make more than it sorts.
   for (let i = 1; i < n; i++) {
-    const symbol = symbols[i] as number
+    const symbol = ordered[i] as number
     let at = i
-    for (; at > 0 && (symbols[slots[at - 1] as number] as number) > symbol; at--) slots[at] = slots[at - 1] as number
+    for (; at > 0 && (ordered[at - 1] as number) > symbol; at--) {
+      ordered[at] = ordered[at - 1] as number
+      slots[at] = slots[at - 1] as number
+    }
+    ordered[at] = symbol
     slots[at] = i
   }
   return slots

@@ -45,16 +45,40 @@ const describe = (error: NodeJS.ErrnoException, doing: string, path: ByteString)
 /** How something is before it is read. */
 const lookAt = (path: ByteString): Look => ({ at: Date.now(), stat: fs.statSync(hostPath(path)) })
 
+/** Where the bytes of small files are read to: each is a string by the time that the next one comes. */
+let scratch: Buffer | undefined
+const scratchSize = 1 << 20
+
+/** The bytes of an open regular file of this size; fewer where it has become shorter. They are gone with the next call. */
+const readOpen = (fd: number, size: number): Buffer => {
+  const bytes = size > scratchSize ? Buffer.allocUnsafeSlow(size) : (scratch ??= Buffer.allocUnsafeSlow(scratchSize))
+  let filled = 0
+  while (filled < size) {
+    const count = fs.readSync(fd, bytes, filled, size - filled, null)
+    if (count === 0) break
+    filled += count
+  }
+  return bytes.subarray(0, filled)
+}
+
 const readFile = (path: ByteString, watch: HostWatch | undefined): IoAnswer => {
+  let fd: number | undefined
   try {
-    const before = lookAt(path)
-    const { size } = before.stat
+    const host = hostPath(path)
+    const at = Date.now()
+    // A pipe that nobody writes to would be waited for.
+    fd = fs.openSync(host, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+    const stat = fs.fstatSync(fd)
+    const { size } = stat
     if (size > fileLimit) return refuse("too-large", `file '${path}' has ${size} bytes; at most ${fileLimit} can be read as a string`)
-    const contents = fs.readFileSync(hostPath(path))
-    watch?.file(path, before, contents)
+    // What has no size may have content all the same, as in /proc, and what is no file is read as it comes.
+    const contents = stat.isFile() && size > 0 ? readOpen(fd, size) : fs.readFileSync(host)
+    watch?.file(path, { at, stat }, contents)
     return answer(contents.toString("latin1"))
   } catch (error) {
     return describe(error as NodeJS.ErrnoException, "reading file", path)
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd)
   }
 }
 
