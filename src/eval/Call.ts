@@ -51,8 +51,11 @@ export const call2 = (f: Value, a: Value, b: Value): Value => {
   const callee = force(f)
   if (callee instanceof Lambda && callee.code.formals === undefined) {
     // `a: b: …`: the inner function is applied without being made.
-    const inner = callee.code.body
-    if (inner.how === Delay.Function && inner.payload instanceof LambdaCode) return inner.payload.apply([callee.env, a], b)
+    const { code, env } = callee
+    const inner = code.body
+    if (inner.how === Delay.Function && inner.payload instanceof LambdaCode) {
+      return inner.payload.joins === 1 ? inner.payload.enter([env, a, b]) : inner.payload.apply(code.frame(env, a), b)
+    }
   }
   if (callee instanceof Builtin && callee.arity === 2) {
     enterCall()
@@ -66,6 +69,11 @@ export const call2 = (f: Value, a: Value, b: Value): Value => {
 /** `f a b c`, forced. */
 export const call3 = (f: Value, a: Value, b: Value, c: Value): Value => {
   const callee = force(f)
+  if (callee instanceof Lambda && callee.code.formals === undefined) {
+    const second = callee.code.body.payload
+    const third = second instanceof LambdaCode && second.joins === 1 ? second.body.payload : undefined
+    if (third instanceof LambdaCode && third.joins === 2) return third.enter([callee.env, a, b, c])
+  }
   if (callee instanceof Builtin && callee.arity === 3) {
     enterCall()
     const result = callee.call(a, b, c)

@@ -209,14 +209,23 @@ const undefinedVariable = ({ place: { unit, scope }, symbol, position }: WithVar
   return error
 }
 
+/** Whether it is `x: …`. */
+const hasPlainParameter = (unit: Unit, node: number): boolean => unit.kind(node) === Kind.Lambda && unit.cell(node, 4) === 0
+
+/** Parameters that one frame holds: of `a: b: …` each call of the inner function would make a frame for `b` that leads to one for `a`. */
+const joinedParameters = 3
+
 const lambdaCode = (unit: Unit, node: number, scope: Scope | null, name: SymbolId | undefined): LambdaCode => {
   const cells = unit.nodes
   const parameter = unit.cell(node, 3)
   const kind = unit.cell(node, 4)
-  const slots = new Map<SymbolId, number>()
-  const inner = new Scope(scope, slots, undefined)
+  const body = unit.cell(node, 5)
+  const joins = scope !== null && kind === 0 ? scope.joined : 0
+  const slots = new Map<SymbolId, number>(joins > 0 ? scope!.slots : undefined)
+  const inner = new Scope(joins > 0 ? scope!.parent : scope, slots, undefined)
+  if (kind === 0 && joins + 1 < joinedParameters && hasPlainParameter(unit, body)) inner.joined = joins + 1
   const parameterSymbol = parameter < 0 ? undefined : (unit.symbols[parameter] as SymbolId)
-  let next = 1
+  let next = joins + 1
   if (parameterSymbol !== undefined) slots.set(parameterSymbol, next++)
   let formals: Array<Formal> | undefined
   if (kind !== 0) {
@@ -233,8 +242,7 @@ const lambdaCode = (unit: Unit, node: number, scope: Scope | null, name: SymbolI
       })
     }
   }
-  const body = unit.cell(node, 5)
-  return new LambdaCode(unit.position(node), parameterSymbol, formals, kind === 2, compile(unit, body, inner, name), name)
+  return new LambdaCode(unit.position(node), parameterSymbol, formals, kind === 2, compile(unit, body, inner, name), name, joins)
 }
 
 /** The Codes of a counted group of child nodes. */

@@ -43,6 +43,8 @@ export class LambdaCode {
   readonly formals: ReadonlyArray<Formal> | undefined
   readonly ellipsis: boolean
   readonly body: Code
+  /** How many parameters of the functions around this one its frame begins with: it stands alone as their body. */
+  readonly joins: number
   /** The shape of the last argument, and where the formals stand in it. */
   private shape: Shape | undefined = undefined
   private slots: ReadonlyArray<number> = []
@@ -55,7 +57,8 @@ export class LambdaCode {
     formals: ReadonlyArray<Formal> | undefined,
     ellipsis: boolean,
     body: Code,
-    name: SymbolId | undefined
+    name: SymbolId | undefined,
+    joins: number
   ) {
     this.name = name
     this.template = untouched(1 + (parameter === undefined ? 0 : 1) + (formals?.length ?? 0))
@@ -64,6 +67,7 @@ export class LambdaCode {
     this.formals = formals
     this.ellipsis = ellipsis
     this.body = body
+    this.joins = joins
   }
 
   get displayName(): string {
@@ -73,10 +77,25 @@ export class LambdaCode {
   /** The body, run with `argument` (perhaps a thunk). */
   apply(outer: Env, argument: Value): Value {
     enterCall()
-    const env: Env = this.formals === undefined ? [outer, argument] : this.bind(outer, argument, this.formals)
+    const env = this.formals === undefined ? this.frame(outer, argument) : this.bind(outer, argument, this.formals)
     const result = this.body.run(env)
     machine.depth--
     return result
+  }
+
+  /** The body, run in a frame that holds all parameters. */
+  enter(frame: Env): Value {
+    enterCall()
+    const result = this.body.run(frame)
+    machine.depth--
+    return result
+  }
+
+  /** The frame of a call, where there are no formals. */
+  frame(outer: Env, argument: Value): Env {
+    const { joins } = this
+    if (joins === 0) return [outer, argument]
+    return joins === 1 ? [outer[0], outer[1], argument] : [outer[0], outer[1], outer[2], argument]
   }
 
   private bind(outer: Env, argument: Value, formals: ReadonlyArray<Formal>): Env {

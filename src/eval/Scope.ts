@@ -11,6 +11,8 @@ export class Scope {
   readonly slots: ReadonlyMap<SymbolId, number>
   /** For frames whose slots are made when touched: the code by slot. */
   readonly codes: Array<Code | undefined> | undefined
+  /** Parameters in the frame of a function whose body is a function: the frame of that one begins with them. 0 for all other frames. */
+  joined = 0
 
   constructor(parent: Scope | null, slots: ReadonlyMap<SymbolId, number>, codes: Array<Code | undefined> | undefined, isWith = false) {
     this.parent = parent
