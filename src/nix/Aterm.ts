@@ -45,12 +45,15 @@ const escape = (character: string): string => escapes[character]!
 /** Control characters that stand for themselves in ATerm but not in JSON. */
 const notAsInJson = /[\x00-\x08\x0b\x0c\x0e-\x1f]/
 
-/** A string in quotes, escaped. */
-export const quote = (text: ByteString): ByteString => {
-  if (!special.test(text)) return `"${text}"`
+/** A string as it stands between quotes. */
+export const escaped = (text: ByteString): ByteString => {
+  if (!special.test(text)) return text
   // JSON escapes the same five characters the same way, and the engine does that five times faster than any loop here.
-  return notAsInJson.test(text) ? `"${text.replace(specials, escape)}"` : JSON.stringify(text)
+  return notAsInJson.test(text) ? text.replace(specials, escape) : JSON.stringify(text).slice(1, -1)
 }
+
+/** A string in quotes, escaped. */
+export const quote = (text: ByteString): ByteString => `"${escaped(text)}"`
 
 // What is long is put together by `join`: such a text is one piece, where sums are trees of pieces, to be gone through for each text that they are part of.
 
@@ -90,6 +93,27 @@ export const printInputs = (inputs: ReadonlyMap<string, ReadonlyArray<ByteString
 /** From the input sources up to the environment's opening bracket. */
 export const printMiddle = (derivation: Derivation): ByteString =>
   `],[${quoteAll(inOrder(derivation.inputSources))}],${quote(derivation.system)},${quote(derivation.builder)},[${quoteAll(derivation.args)}],[`
+
+/** What stands between the value of a variable and that of the next, by the name of that. */
+const variables = new Map<ByteString, string>()
+const variablesLimit = 4096
+
+/** From the end of the value before to the beginning of the value of this variable: `"),("name","`. Derivations have much the same variables. */
+export const beforeValue = (name: ByteString): string => {
+  let text = variables.get(name)
+  if (text === undefined) {
+    text = `"),(${quote(name)},"`
+    if (variables.size === variablesLimit) variables.clear()
+    variables.set(name, text)
+  }
+  return text
+}
+
+/** What of `beforeValue` is not there before the first variable. */
+export const beforeFirst = '"),'.length
+
+/** After the last value. */
+export const afterLast = '")'
 
 /** The environment, without brackets. */
 const printEnv = (env: ReadonlyMap<ByteString, ByteString>): ByteString => {

@@ -7,7 +7,7 @@
  *
  * `instantiate` prints a derivation once and derives the other two texts that are hashed from the same pieces: a large evaluation does thousands of these.
  */
-import { inOrder, printDerivation, printInputs, printMiddle, printOutputs, quote } from "./Aterm.ts"
+import { afterLast, beforeFirst, beforeValue, escaped, inOrder, printDerivation, printInputs, printMiddle, printOutputs } from "./Aterm.ts"
 import type { ByteString } from "./Bytes.ts"
 import { hashTextHex } from "./Crypto.ts"
 import type { Derivation, DerivationOutput } from "./Derivation.ts"
@@ -127,27 +127,27 @@ const cutEnv = (derivation: Derivation): { readonly pieces: ReadonlyArray<ByteSt
   const pieces: Array<ByteString> = []
   const names: Array<ByteString> = []
   let piece: Array<ByteString> = []
-  let opening = "("
-  for (const key of inOrder(keys)) {
-    piece.push(opening, quote(key), ",")
-    opening = ",("
+  const ordered = inOrder(keys)
+  for (let i = 0; i < ordered.length; i++) {
+    const key = ordered[i]!
+    piece.push(i === 0 ? beforeValue(key).slice(beforeFirst) : beforeValue(key))
     if (outputs.has(key)) {
       pieces.push(piece.join(""))
       names.push(key)
-      piece = [")"]
+      piece = []
     } else {
-      piece.push(quote(env.get(key)!), ")")
+      piece.push(escaped(env.get(key)!))
     }
   }
+  piece.push(afterLast)
   pieces.push(piece.join(""))
   return { pieces, names }
 }
 
-/** The pieces with values of these variables in between; nothing where there is no `value`. */
-const joinEnv = (cut: ReturnType<typeof cutEnv>, value: ((name: ByteString) => ByteString) | undefined): ByteString => {
-  if (value === undefined) return cut.pieces.join('""')
+/** The pieces with the values of these variables in between. Those are paths, which need no escaping, or nothing. */
+const joinEnv = (cut: ReturnType<typeof cutEnv>, value: (name: ByteString) => ByteString): ByteString => {
   const joined = [cut.pieces[0]!]
-  for (let i = 0; i < cut.names.length; i++) joined.push('"', value(cut.names[i]!), '"', cut.pieces[i + 1]!)
+  for (let i = 0; i < cut.names.length; i++) joined.push(value(cut.names[i]!), cut.pieces[i + 1]!)
   return joined.join("")
 }
 
@@ -176,9 +176,7 @@ export const instantiate = (draft: Derivation, lookup: HashModuloLookup): Instan
         }
         break
       }
-      const masked = sha256(
-        ["Derive([", printOutputs(draft.outputs, true), "],[", inputText, middle, joinEnv(cut, undefined), "])"].join("")
-      )
+      const masked = sha256(["Derive([", printOutputs(draft.outputs, true), "],[", inputText, middle, cut.pieces.join(""), "])"].join(""))
       for (const name of draft.outputs.keys()) {
         const path = makeOutput(name, masked, draft.name)
         outputs.set(name, { path, hashAlgorithm: "", hash: "" })
