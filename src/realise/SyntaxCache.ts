@@ -19,9 +19,11 @@ export interface SyntaxCacheLimits {
   readonly total: number
   /** Bytes above which a pack is not merged with others, or made larger. */
   readonly pack: number
+  /** Bytes of sources that are parsed before any is looked for: loading SHA-256 and opening the packs takes longer than parsing a small program. */
+  readonly parsed: number
 }
 
-const defaultLimits: SyntaxCacheLimits = { total: 256 * 2 ** 20, pack: 16 * 2 ** 20 }
+const defaultLimits: SyntaxCacheLimits = { total: 256 * 2 ** 20, pack: 16 * 2 ** 20, parsed: 16 * 2 ** 10 }
 
 /** Sources below this many bytes are parsed faster than found. */
 const leastSource = 64
@@ -50,6 +52,8 @@ export class SyntaxCache implements SyntaxStore {
   readonly #limits: SyntaxCacheLimits
   /** Newest first; `undefined` until something is looked for. */
   #packs: ReadonlyArray<Pack> | undefined
+  /** Bytes of the sources so far, until something is looked for. */
+  #seen = 0
   /** What is to be written. */
   #waiting: Array<{ readonly key: PackKey; readonly encode: () => Uint8Array }> = []
 
@@ -61,6 +65,7 @@ export class SyntaxCache implements SyntaxStore {
 
   place(source: ByteString, variant: string): SyntaxPlace | undefined {
     if (source.length < leastSource) return undefined
+    if (this.#packs === undefined && (this.#seen += source.length) <= this.#limits.parsed) return undefined
     const key = keyOf(source, variant)
     let bytes: Uint8Array | undefined
     for (const pack of (this.#packs ??= this.#open())) {

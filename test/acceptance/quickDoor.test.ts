@@ -218,10 +218,10 @@ describe("the quick door of yix eval", { timeout: 120_000 }, () => {
 
   it("reads files that have changed since its last run, and keeps syntax trees for the next", async () => {
     using world = new World()
-    const file = world.write("changing.nix", `# ${"long enough to be kept ".repeat(8)}\n1\n`)
+    const file = world.write("changing.nix", `# ${"long enough to be kept ".repeat(1000)}\n1\n`)
     assert.strictEqual(await world.ok(["eval", "-f", file]), "1")
     assert.isNotEmpty(fs.readdirSync(path.join(world.home, ".cache/yix/syntax")))
-    world.write("changing.nix", `# ${"long enough to be kept ".repeat(8)}\n2\n`)
+    world.write("changing.nix", `# ${"long enough to be kept ".repeat(1000)}\n2\n`)
     assert.strictEqual(await world.ok(["eval", "-f", file]), "2")
   })
 })

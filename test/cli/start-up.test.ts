@@ -82,7 +82,10 @@ describe("a start", () => {
 
 describe("the cache of syntax trees on the command line", () => {
   const file = path.join(scratch, "evaluated.nix")
-  fs.writeFileSync(file, `# A file that is long enough to be worth keeping.\nlet numbers = [ 1 2 3 ]; in builtins.length numbers\n`)
+  fs.writeFileSync(
+    file,
+    `${"# A file that is long enough to be worth keeping.\n".repeat(500)}let numbers = [ 1 2 3 ]; in builtins.length numbers\n`
+  )
   const caches = path.join(scratch, "caches")
 
   it("is written before the program ends, and gives the same", () => {
@@ -93,6 +96,14 @@ describe("the cache of syntax trees on the command line", () => {
     assert.match(packs[0]!, /\.pack$/)
     assert.strictEqual(yix(["eval", "-f", file], { XDG_CACHE_HOME: caches }).stdout, "3\n")
     assert.deepStrictEqual(fs.readdirSync(path.join(caches, "yix/syntax")), packs, "nothing new, nothing written")
+  })
+
+  it("is not asked for small programs, for which it would take longer than parsing", () => {
+    const small = path.join(scratch, "small.nix")
+    fs.writeFileSync(small, `# A file that is parsed at once, however often it is evaluated, for all its words.\n3\n`)
+    const none = path.join(scratch, "small")
+    assert.strictEqual(yix(["eval", "-f", small], { XDG_CACHE_HOME: none }).stdout, "3\n")
+    assert.isFalse(fs.existsSync(path.join(none, "yix/syntax")))
   })
 
   it("is not there with --no-syntax-cache, and without a home", () => {

@@ -21,17 +21,20 @@ const sourceOf = (name: string | number): string => `${name} `.padEnd(80, "#")
 const treeOf = (name: string | number, length = 40): Uint8Array =>
   new Uint8Array(length).fill(String(name).length).fill(Number(name) & 255, 1)
 
+/** The cache of a run in which so many bytes are parsed before anything is looked for. */
+const open = (folder: string, total = 2 ** 28, parsed = 0): SyntaxCache => new SyntaxCache(folder, { total, pack: total / 4, parsed })
+
 const put = (cache: SyntaxCache, names: ReadonlyArray<string | number>, length?: number): void => {
   for (const name of names) cache.place(sourceOf(name), "")!.keep(() => treeOf(name, length))
 }
 /** One run of the program that keeps these. */
 const run = (folder: string, names: ReadonlyArray<string | number>, length?: number, total?: number): void => {
-  const cache = new SyntaxCache(folder, total === undefined ? undefined : { total, pack: total / 4 })
+  const cache = open(folder, total)
   put(cache, names, length)
   cache.save()
 }
 const found = (folder: string, name: string | number, variant = ""): Uint8Array | undefined => {
-  const cache = new SyntaxCache(folder)
+  const cache = open(folder)
   const bytes = cache.place(sourceOf(name), variant)!.bytes
   cache.close()
   return bytes
@@ -57,7 +60,7 @@ describe("the cache of syntax trees", () => {
 
   it("touches nothing where nothing was parsed, and keeps no sources that are tiny", () => {
     const folder = fresh()
-    const cache = new SyntaxCache(folder)
+    const cache = open(folder)
     assert.isUndefined(cache.place("1 + 1", ""))
     assert.isUndefined(cache.place(sourceOf(1), "")!.bytes)
     assert.isFalse(cache.unsaved)
@@ -65,8 +68,21 @@ describe("the cache of syntax trees", () => {
     assert.isFalse(fs.existsSync(folder))
   })
 
+  it("is asked from the source on with which so much has been read, and from then on for all", () => {
+    const folder = fresh()
+    run(folder, [1, 2, 3])
+    const cache = open(folder, undefined, 200)
+    assert.isUndefined(cache.place(sourceOf(1), ""))
+    assert.isUndefined(cache.place(sourceOf(2), ""))
+    assert.deepStrictEqual(cache.place(sourceOf(3), "")!.bytes, treeOf(3))
+    assert.deepStrictEqual(cache.place(sourceOf(1), "")!.bytes, treeOf(1))
+    cache.close()
+    assert.deepStrictEqual(cache.place(sourceOf(2), "")!.bytes, treeOf(2))
+    cache.close()
+  })
+
   it("goes on within one process, after it was saved", () => {
-    const cache = new SyntaxCache(fresh())
+    const cache = open(fresh())
     put(cache, [1])
     assert.isTrue(cache.unsaved)
     cache.save()
@@ -79,7 +95,7 @@ describe("the cache of syntax trees", () => {
     const folder = fresh()
     run(folder, [0])
     const caches = [1, 2, 3, 4].map((name) => {
-      const cache = new SyntaxCache(folder)
+      const cache = open(folder)
       put(cache, [name, 9])
       return cache
     })
@@ -90,7 +106,7 @@ describe("the cache of syntax trees", () => {
   it("reads on in packs that another process has merged or deleted meanwhile", () => {
     const folder = fresh()
     run(folder, [1, 2])
-    const cache = new SyntaxCache(folder)
+    const cache = open(folder)
     assert.deepStrictEqual(cache.place(sourceOf(1), "")!.bytes, treeOf(1))
     run(folder, [3])
     fs.rmSync(folder, { recursive: true })
