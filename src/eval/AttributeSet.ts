@@ -12,7 +12,7 @@ import type { Code, Env } from "./Code.ts"
 import { ascendingSlots, mayBeUnordered, Shape, sharedShape } from "./Shape.ts"
 import type { UpdatePlan } from "./Shape.ts"
 import type { SymbolId } from "./Symbols.ts"
-import { nameOf, symbol } from "./Symbols.ts"
+import { symbol } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 
 /** A position: an index into the evaluation's position table; 0 is none. */
@@ -135,10 +135,7 @@ export class AttributeSet implements SlotSource {
 
   /** Names in bytewise order. */
   names(): Array<ByteString> {
-    const { nameOrder, symbols } = this.shape
-    const names = new Array<ByteString>(nameOrder.length)
-    for (let i = 0; i < names.length; i++) names[i] = nameOf(symbols[nameOrder[i] as number] as number)
-    return names
+    return this.shape.names.slice()
   }
 }
 

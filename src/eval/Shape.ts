@@ -6,6 +6,7 @@
  * larger side stay as they are, and those of the other side that are new come after them. So growing a set costs what is added, not what is there; the table
  * of slots is one for all that grew from a shape.
  */
+import type { ByteString } from "../nix/Bytes.ts"
 import type { Position } from "./AttributeSet.ts"
 import type { Code } from "./Code.ts"
 import type { SymbolId } from "./Symbols.ts"
@@ -66,6 +67,7 @@ export class Shape {
   private table: SlotTable | undefined
   private ascending: ReadonlyArray<number> | undefined = undefined
   private order: ReadonlyArray<number> | undefined = undefined
+  private named: ReadonlyArray<ByteString> | undefined = undefined
   private planRight: Shape | undefined = undefined
   private plan: UpdatePlan | undefined = undefined
   private plans: Map<Shape, UpdatePlan> | undefined = undefined
@@ -97,6 +99,13 @@ export class Shape {
   /** Slots in ascending order of their symbols, which is the order in which values are visited. */
   get visiting(): ReadonlyArray<number> {
     return (this.ascending ??= ascendingSlots(this.symbols))
+  }
+
+  /** Names in bytewise order. Who wants no more than that is spared a function that compares slots by them. */
+  get names(): ReadonlyArray<ByteString> {
+    const { order, symbols } = this
+    this.named ??= order === undefined ? symbols.map(nameOf).sort() : order.map((slot) => nameOf(symbols[slot] as number))
+    return this.named
   }
 
   /** Slots in bytewise order of their names. */
