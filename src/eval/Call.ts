@@ -3,7 +3,7 @@
  */
 import { AttributeSet } from "./AttributeSet.ts"
 import type { Env } from "./Code.ts"
-import { Code, Delay } from "./Code.ts"
+import { Code } from "./Code.ts"
 import { describe } from "./Describe.ts"
 import { force } from "./Force.ts"
 import { enterCall, LambdaCode } from "./LambdaCode.ts"
@@ -52,10 +52,8 @@ export const call2 = (f: Value, a: Value, b: Value): Value => {
   if (callee instanceof Lambda && callee.code.formals === undefined) {
     // `a: b: …`: the inner function is applied without being made.
     const { code, env } = callee
-    const inner = code.body
-    if (inner.how === Delay.Function && inner.payload instanceof LambdaCode) {
-      return inner.payload.joins === 1 ? inner.payload.enter([env, a, b]) : inner.payload.apply(code.frame(env, a), b)
-    }
+    const inner = code.body.payload
+    if (inner instanceof LambdaCode) return inner.joins === 1 ? inner.enter([env, a, b]) : inner.apply(code.frame(env, a), b)
   }
   if (callee instanceof Builtin && callee.arity === 2) {
     enterCall()

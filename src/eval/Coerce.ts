@@ -17,7 +17,7 @@ import { baseName } from "./Paths.ts"
 import { printShort } from "./Print.ts"
 import { Names } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
-import { ContextString, NixFloat, NixPath, textOf, withContext } from "./Value.ts"
+import { ContextString, NixFloat, NixPath, textOf } from "./Value.ts"
 
 /** How much becomes a string. */
 export const Coercion = {
@@ -45,41 +45,33 @@ const scalarText = (value: number | boolean | null): ByteString =>
 
 const noCoercion = (value: Value): NixError => new NixError("type", `cannot coerce ${describe(value)} to a string: ${printShort(value)}`)
 
-/**
- * The text of a value; its context is added to `context`. Paths are copied into the store when `copy` is set.
- */
-export const coerceToText = (
+/** A value as a string value with context; paths are copied into the store where `copy` is set. Of what has a context already it is that very string. */
+export const coerceToString = (
   value: Value,
-  context: Set<string>,
   coercion: (typeof Coercion)[keyof typeof Coercion],
   copy: boolean
-): ByteString => {
+): ByteString | ContextString => {
   const v = force(value)
-  if (typeof v === "string") return v
-  if (v instanceof ContextString) {
-    addContext(context, v.context)
-    return v.text
-  }
+  if (typeof v === "string" || v instanceof ContextString) return v
   if (v instanceof NixPath) {
     if (!copy) return v.path
     const path = copyToStore(v.path)
-    context.add(path)
-    return path
+    return new ContextString(path, new Set<string>().add(path))
   }
   if (v instanceof AttributeSet) {
     const convert = v.get(Names.toString)
     const inner = convert === undefined ? v.get(Names.outPath) : call(convert, v)
     if (inner === undefined) throw noCoercion(v)
     enterCall()
-    const text = coerceToText(inner, context, coercion, copy)
+    const string = coerceToString(inner, coercion, copy)
     machine.depth--
-    return text
+    return string
   }
   if (coercion === Coercion.More) {
     if (typeof v === "number" || typeof v === "boolean" || v === null) return scalarText(v)
     if (typeof v === "bigint") return v.toString()
     if (v instanceof NixFloat) return formatFixed(v.value)
-    if (Array.isArray(v)) return textWith(listToString(v, copy), context)
+    if (Array.isArray(v)) return listToString(v, copy)
   }
   throw noCoercion(v)
 }
@@ -117,24 +109,10 @@ export const textWith = (value: ByteString | ContextString, context: Set<string>
   return value.text
 }
 
-/** A value as a string value with context. What needs no context gets no set for one: most strings have none, and most that have one are somebody else's. */
-export const coerceToString = (
+/** The text of a value, as `coerceToString` gives it; its context is added to `context`. */
+export const coerceToText = (
   value: Value,
+  context: Set<string>,
   coercion: (typeof Coercion)[keyof typeof Coercion],
   copy: boolean
-): ByteString | ContextString => {
-  const v = force(value)
-  if (typeof v === "string" || v instanceof ContextString) return v
-  if (coercion === Coercion.More && (typeof v === "number" || typeof v === "boolean" || v === null)) return scalarText(v)
-  if (v instanceof AttributeSet && !v.has(Names.toString)) {
-    const path = v.get(Names.outPath)
-    if (path === undefined) throw noCoercion(v)
-    enterCall()
-    const string = coerceToString(path, coercion, copy)
-    machine.depth--
-    return string
-  }
-  if (coercion === Coercion.More && Array.isArray(v)) return listToString(v, copy)
-  const context = new Set<string>()
-  return withContext(coerceToText(v, context, coercion, copy), context)
-}
+): ByteString => textWith(coerceToString(value, coercion, copy), context)

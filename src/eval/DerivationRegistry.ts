@@ -4,19 +4,13 @@
  */
 import { parseDerivation } from "../nix/Aterm.ts"
 import type { ByteString } from "../nix/Bytes.ts"
-import type { Derivation } from "../nix/Derivation.ts"
-import type { HashModulo } from "../nix/HashModulo.ts"
+import type { HashModulo, Instantiated } from "../nix/HashModulo.ts"
 import { hashModulo } from "../nix/HashModulo.ts"
 import type { StorePath } from "../nix/StorePath.ts"
 import { derivationName } from "../nix/StorePath.ts"
 import { ask } from "./Force.ts"
 
-export interface KnownDerivation {
-  readonly derivation: Derivation
-  readonly outputs: Derivation["outputs"]
-  readonly text: ByteString
-  hashModulo(): HashModulo
-}
+export type KnownDerivation = Omit<Instantiated, "drvPath">
 
 export class DerivationRegistry {
   readonly #known = new Map<StorePath, KnownDerivation>()

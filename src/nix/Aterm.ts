@@ -46,7 +46,7 @@ const escape = (character: string): string => escapes[character]!
 const notAsInJson = /[\x00-\x08\x0b\x0c\x0e-\x1f]/
 
 /** A string as it stands between quotes. */
-export const escaped = (text: ByteString): ByteString => {
+const escaped = (text: ByteString): ByteString => {
   if (!special.test(text)) return text
   // JSON escapes the same five characters the same way, and the engine does that five times faster than any loop here.
   return notAsInJson.test(text) ? text.replace(specials, escape) : JSON.stringify(text).slice(1, -1)
@@ -99,7 +99,7 @@ const variables = new Map<ByteString, string>()
 const variablesLimit = 4096
 
 /** From the end of the value before to the beginning of the value of this variable: `"),("name","`. Derivations have much the same variables. */
-export const beforeValue = (name: ByteString): string => {
+const beforeValue = (name: ByteString): string => {
   let text = variables.get(name)
   if (text === undefined) {
     text = `"),(${quote(name)},"`
@@ -110,17 +110,43 @@ export const beforeValue = (name: ByteString): string => {
 }
 
 /** What of `beforeValue` is not there before the first variable. */
-export const beforeFirst = '"),'.length
+const beforeFirst = '"),'.length
 
-/** After the last value. */
-export const afterLast = '")'
+/** An environment in print, without brackets, cut where variables have their values: `pieces.length` is one more than there are such variables. */
+export interface CutEnv {
+  readonly pieces: ReadonlyArray<ByteString>
+  readonly names: ReadonlyArray<ByteString>
+}
+
+/** Prints an environment but for the values of `cuts`, whether they are in it or not. */
+export const cutEnv = (env: ReadonlyMap<ByteString, ByteString>, cuts: Iterable<ByteString>): CutEnv => {
+  const open = new Set(cuts)
+  const keys = [...env.keys()]
+  open.forEach((name) => {
+    if (!env.has(name)) keys.push(name)
+  })
+  const pieces: Array<ByteString> = []
+  const names: Array<ByteString> = []
+  let piece: Array<ByteString> = []
+  const ordered = inOrder(keys)
+  for (let i = 0; i < ordered.length; i++) {
+    const key = ordered[i]!
+    piece.push(i === 0 ? beforeValue(key).slice(beforeFirst) : beforeValue(key))
+    if (open.has(key)) {
+      pieces.push(piece.join(""))
+      names.push(key)
+      piece = []
+    } else {
+      piece.push(escaped(env.get(key)!))
+    }
+  }
+  if (ordered.length > 0) piece.push('")')
+  pieces.push(piece.join(""))
+  return { pieces, names }
+}
 
 /** The environment, without brackets. */
-const printEnv = (env: ReadonlyMap<ByteString, ByteString>): ByteString => {
-  const pieces: Array<string> = []
-  for (const key of inOrder([...env.keys()])) pieces.push(pieces.length === 0 ? "(" : ",(", quote(key), ",", quote(env.get(key)!), ")")
-  return pieces.join("")
-}
+const printEnv = (env: ReadonlyMap<ByteString, ByteString>): ByteString => cutEnv(env, []).pieces[0]!
 
 /** The text of a derivation. */
 export const printDerivation = (derivation: Derivation): ByteString =>

@@ -7,7 +7,8 @@
  *
  * `instantiate` prints a derivation once and derives the other two texts that are hashed from the same pieces: a large evaluation does thousands of these.
  */
-import { afterLast, beforeFirst, beforeValue, escaped, inOrder, printDerivation, printInputs, printMiddle, printOutputs } from "./Aterm.ts"
+import { cutEnv, printDerivation, printInputs, printMiddle, printOutputs } from "./Aterm.ts"
+import type { CutEnv } from "./Aterm.ts"
 import type { ByteString } from "./Bytes.ts"
 import { hashTextHex } from "./Crypto.ts"
 import type { Derivation, DerivationOutput } from "./Derivation.ts"
@@ -119,33 +120,8 @@ class Made implements Instantiated {
 export const drvPathOf = (derivation: Derivation, text: ByteString): StorePath =>
   makeTextOfHex(`${derivation.name}${derivationSuffix}`, sha256(text), [...derivation.inputDerivations.keys(), ...derivation.inputSources])
 
-/** The environment in print, cut where the variables named after outputs have their values: `pieces.length` is one more than there are such variables. */
-const cutEnv = (derivation: Derivation): { readonly pieces: ReadonlyArray<ByteString>; readonly names: ReadonlyArray<ByteString> } => {
-  const { env, outputs } = derivation
-  const keys = [...env.keys()]
-  for (const name of outputs.keys()) if (!env.has(name)) keys.push(name)
-  const pieces: Array<ByteString> = []
-  const names: Array<ByteString> = []
-  let piece: Array<ByteString> = []
-  const ordered = inOrder(keys)
-  for (let i = 0; i < ordered.length; i++) {
-    const key = ordered[i]!
-    piece.push(i === 0 ? beforeValue(key).slice(beforeFirst) : beforeValue(key))
-    if (outputs.has(key)) {
-      pieces.push(piece.join(""))
-      names.push(key)
-      piece = []
-    } else {
-      piece.push(escaped(env.get(key)!))
-    }
-  }
-  piece.push(afterLast)
-  pieces.push(piece.join(""))
-  return { pieces, names }
-}
-
 /** The pieces with the values of these variables in between. Those are paths, which need no escaping, or nothing. */
-const joinEnv = (cut: ReturnType<typeof cutEnv>, value: (name: ByteString) => ByteString): ByteString => {
+const joinEnv = (cut: CutEnv, value: (name: ByteString) => ByteString): ByteString => {
   const joined = [cut.pieces[0]!]
   for (let i = 0; i < cut.names.length; i++) joined.push(value(cut.names[i]!), cut.pieces[i + 1]!)
   return joined.join("")
@@ -163,7 +139,7 @@ export const instantiate = (draft: Derivation, lookup: HashModuloLookup): Instan
   const outputs = new Map<ByteString, DerivationOutput>()
   const values = new Map<ByteString, ByteString>()
   const middle = printMiddle(draft)
-  const cut = cutEnv(draft)
+  const cut = cutEnv(draft.env, draft.outputs.keys())
   const inputs = kind === "input-addressed" ? moduloInputs(draft.inputDerivations, lookup) : undefined
   const inputText = inputs === undefined ? "" : printInputs(inputs)
 

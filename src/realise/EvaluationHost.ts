@@ -113,7 +113,7 @@ export abstract class EvaluationHost implements IoHost {
   /** Notes the times of files, in a run that is traced. */
   readonly files: FileTimes | undefined
 
-  /** Told of files that are read, where the evaluation has a thread of its own. */
+  /** Told of files that are read, where the process is yix itself. */
   abstract readonly engine: EngineSettings | undefined
 
   /** Notes what the evaluation depends on, where its result is to be kept. */
