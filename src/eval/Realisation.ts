@@ -12,22 +12,8 @@ import { normalise } from "./Paths.ts"
 import type { Value } from "./Value.ts"
 import { NixPath } from "./Value.ts"
 
-/** What was taken apart lately: contexts have the same elements again and again, and who looks for their paths is served best by the same strings. */
-const parsed = new Map<string, ContextElement>()
-const parsedLimit = 1 << 14
-
 /** Takes an encoded context element apart (see `StringContext`). */
 export const parseContextElement = (element: string): ContextElement => {
-  let found = parsed.get(element)
-  if (found === undefined) {
-    found = takeApart(element)
-    if (parsed.size === parsedLimit) parsed.clear()
-    parsed.set(element, found)
-  }
-  return found
-}
-
-const takeApart = (element: string): ContextElement => {
   if (element.startsWith("!")) {
     const at = element.indexOf("!", 1)
     return { _tag: "Output", output: element.slice(1, at), drvPath: element.slice(at + 1) as StorePath }

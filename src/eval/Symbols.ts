@@ -94,22 +94,8 @@ export const symbolsOf = (all: JoinedTexts): Array<SymbolId> => {
 const asked = new Map<ByteString, SymbolId>()
 const askedLimit = 1 << 16
 
-/** The name that was asked for last: loops over sets ask each of them for the same. */
-let lastName: ByteString = ""
-let lastId: SymbolId | undefined
-
 /** The symbol of a name if it has ever been made: a name that no program mentioned is in no attribute set. */
 export const existingSymbol = (name: ByteString): SymbolId | undefined => {
-  if (lastId !== undefined && name === lastName) return lastId
-  const id = lookUp(name)
-  if (id !== undefined) {
-    lastName = name
-    lastId = id
-  }
-  return id
-}
-
-const lookUp = (name: ByteString): SymbolId | undefined => {
   const known = asked.get(name)
   if (known !== undefined) return known
   const id = (table[place(name, 0, name.length, nameHash(name, 0, name.length))] as number) - 1
