@@ -34,7 +34,11 @@ const settingsOf = (words: ReadonlyArray<string>, limit = "unlimited") => {
 }
 
 const evaluated = (expression: string, more: Record<string, string> = {}): string => {
-  const run = spawnSync(program, ["eval", "--raw", "-E", expression], { encoding: "utf8", env: { ...environment, ...more }, timeout: 60_000 })
+  const run = spawnSync(program, ["eval", "--raw", "-E", expression], {
+    encoding: "utf8",
+    env: { ...environment, ...more },
+    timeout: 60_000
+  })
   assert.strictEqual(run.status, 0, run.stderr)
   return run.stdout
 }
@@ -50,7 +54,11 @@ describe("the settings that yix starts with", () => {
     it(`leave kept code believed: ${words.join(" ")}, stack ${limit}`, () => {
       const { mark, given } = settingsOf(words, limit)
       const told = given.filter((word) => /^--(?:initial-old|stack)/.test(word))
-      assert.deepStrictEqual([told, mark], [has, usual], "run bench/settings-number.ts with these settings, and put the number it finds in bin/yix")
+      assert.deepStrictEqual(
+        [told, mark],
+        [has, usual],
+        "run bench/settings-number.ts with these settings, and put the number it finds in bin/yix"
+      )
     })
   }
 
