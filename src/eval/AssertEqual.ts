@@ -3,7 +3,7 @@
  * `equal` (`Compare.ts`) looked, so that nothing is evaluated that it had not evaluated.
  */
 import { AttributeSet } from "./AttributeSet.ts"
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import { equal, equalElement, isDerivation } from "./Compare.ts"
 import { describe } from "./Describe.ts"
 import { force } from "./Force.ts"

@@ -9,48 +9,14 @@
  */
 import type { ByteString } from "../nix/Bytes.ts"
 import type { Code, Env } from "./Code.ts"
+import type { Position } from "./Positions.ts"
 import { ascendingSlots, mayBeUnordered, Shape, sharedShape } from "./Shape.ts"
 import type { UpdatePlan } from "./Shape.ts"
+import { allPositions, GrownPositions, noPositions } from "./SetPositions.ts"
+import type { Positions } from "./SetPositions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { symbol } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
-
-/** A position: an index into the evaluation's position table; 0 is none. */
-export type Position = number
-
-export const noPositions: ReadonlyArray<Position> = []
-
-/** The positions of a set that was grown, put together when somebody asks: hardly anybody asks a large set. */
-class GrownPositions {
-  private readonly base: Positions
-  private readonly other: ReadonlyArray<Position>
-  private readonly plan: UpdatePlan
-
-  constructor(base: Positions, other: ReadonlyArray<Position>, plan: UpdatePlan) {
-    this.base = base
-    this.other = other
-    this.plan = plan
-  }
-
-  all(): ReadonlyArray<Position> {
-    // A set may have grown many times.
-    const steps: Array<GrownPositions> = [this]
-    let { base } = this
-    for (; base instanceof GrownPositions; base = base.base) steps.push(base)
-    const positions = base.slice()
-    for (let i = positions.length; i < this.plan.shape.size; i++) positions.push(0)
-    for (let k = steps.length - 1; k >= 0; k--) {
-      const { other, plan } = steps[k] as GrownPositions
-      for (let i = 0; i < plan.to.length; i++) {
-        const slot = plan.to[i] as number
-        if (slot >= 0) positions[slot] = other[i] ?? 0
-      }
-    }
-    return positions
-  }
-}
-
-type Positions = ReadonlyArray<Position> | GrownPositions
 
 /** What makes the values of slots when they are touched, where that is no code of a literal: another set of which one grew, or a builtin. */
 export interface SlotSource {
@@ -89,7 +55,7 @@ export class AttributeSet implements SlotSource {
   /** By slot, or empty. */
   get positions(): ReadonlyArray<Position> {
     const { placed } = this
-    return placed instanceof GrownPositions ? (this.placed = placed.all()) : placed
+    return Array.isArray(placed) ? placed : (this.placed = allPositions(placed))
   }
 
   /** The value in a slot, perhaps a thunk. */
@@ -163,7 +129,7 @@ export const update = (left: AttributeSet, right: AttributeSet): AttributeSet =>
     const f = from[i] as number
     values[i] = f >= 0 ? right.at(f) : left.at(~f)
   }
-  return new AttributeSet(plan.shape, values, plan.positions(left.positions, right.positions), null, null)
+  return new AttributeSet(plan.shape, values, plan.positions(left.placed, right.placed), null, null)
 }
 
 /** `left // { … }`, where nobody else sees the right side: its attributes are made when they are touched. */
@@ -179,7 +145,7 @@ export const updateWith = (left: AttributeSet, literal: Literal, env: Env): Attr
     const f = from[i] as number
     values[i] = f >= 0 ? undefined : left.at(~f)
   }
-  return new AttributeSet(plan.shape, values, plan.positions(left.positions, positions), plan.codes(codes), env)
+  return new AttributeSet(plan.shape, values, plan.positions(left.placed, positions), plan.codes(codes), env)
 }
 
 /** `left // right` as one side with what the other adds: what is not made yet of the larger one stays so. */
@@ -210,7 +176,7 @@ const grow = (plan: UpdatePlan, left: AttributeSet, right: AttributeSet): Attrib
 const grownPositions = (plan: UpdatePlan, base: AttributeSet, other: AttributeSet): Positions => {
   const own = base.placed
   const added = other.positions
-  return added.length === 0 && !(own instanceof GrownPositions) && own.length === 0 ? noPositions : new GrownPositions(own, added, plan)
+  return added.length === 0 && own === noPositions ? noPositions : new GrownPositions(own, added, plan)
 }
 
 /** A set from symbols (in any order, all different), values and perhaps positions, all of which become its own. */

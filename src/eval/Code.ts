@@ -10,7 +10,7 @@
  * An environment is an array: slot 0 the environment around it, then the variables. A slot may be `undefined`: its thunk is made from the
  * frame's code table when it is first touched.
  */
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import type { Value } from "./Value.ts"
 import { Thunk } from "./Value.ts"

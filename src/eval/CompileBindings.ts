@@ -4,7 +4,8 @@
  * `let` and `rec` make an environment: slot 0 the outer one, then the names, then one hidden slot for each `inherit (source)`. A plain set needs
  * one only when it has such sources. Its AttributeSet keeps the environment and a code by slot of its shape.
  */
-import type { Literal, Position } from "./AttributeSet.ts"
+import type { Literal } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import { AttributeSet, emptySet, fromEntries, fromSymbols } from "./AttributeSet.ts"
 import type { Env, Run } from "./Code.ts"
 import { Code, Delay, untouched } from "./Code.ts"

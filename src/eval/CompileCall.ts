@@ -3,7 +3,7 @@
  *
  * The payload is read where it is wanted: a variable for it would take room on the stack in each of the calls that nest.
  */
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import { call, call2, call3, callAll } from "./Call.ts"
 import type { Code, Run } from "./Code.ts"
 import { evaluate } from "./Code.ts"

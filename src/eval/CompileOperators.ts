@@ -3,7 +3,7 @@
  */
 import * as Kind from "../lang/Kind.ts"
 import { addNumbers, divide, multiply, subtract } from "./Arithmetic.ts"
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import { AttributeSet, update, updateWith } from "./AttributeSet.ts"
 import type { Env, Run } from "./Code.ts"
 import { Code, Delay, evaluate, ready } from "./Code.ts"

@@ -1,7 +1,7 @@
 /**
  * Selections: `a.b.c`, `a.b or d`, `a ? b`. A static name has an inline cache: the shape seen last and the slot in it.
  */
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import type { Code, Env, Run } from "./Code.ts"
 import { evaluate } from "./Code.ts"

@@ -4,7 +4,7 @@
 import type { ByteString } from "../nix/Bytes.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import { NixError } from "./NixError.ts"
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import { printShort } from "./Print.ts"
 import type { Value } from "./Value.ts"
 import { Builtin, ContextString, Lambda, NixFloat, NixPath, PartialBuiltin, Thunk } from "./Value.ts"

@@ -2,7 +2,7 @@
  * The code of a function: its parameters and its body; applying it makes the environment of the body.
  */
 import { AttributeSet } from "./AttributeSet.ts"
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import type { Code, Env } from "./Code.ts"
 import { Delay, untouched } from "./Code.ts"
 import { machine } from "./Machine.ts"

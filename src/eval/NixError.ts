@@ -6,7 +6,7 @@
  * than the evaluation between two of them.
  */
 import type { ByteString } from "../nix/Bytes.ts"
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 
 export type NixErrorKind =
   | "throw"

@@ -4,7 +4,7 @@
 import type { ByteString } from "../nix/Bytes.ts"
 import { formatPlace, positionOf } from "../lang/Position.ts"
 import { fromSymbols } from "./AttributeSet.ts"
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import { machine } from "./Machine.ts"
 import { symbol } from "./Symbols.ts"
 import type { Value } from "./Value.ts"

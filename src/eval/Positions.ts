@@ -2,7 +2,9 @@
  * Positions as one number: every source gets a range of numbers, one a byte. 0 is no position.
  */
 import type { Span, Syntax } from "../lang/Syntax.ts"
-import type { Position } from "./AttributeSet.ts"
+
+/** An index into the evaluation's position table; 0 is none. */
+export type Position = number
 
 export class PositionTable {
   readonly #bases: Array<number> = []

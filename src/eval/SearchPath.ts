@@ -2,7 +2,7 @@
  * `<name>`: looked up in the search path (`-I`, `NIX_PATH`), entry by entry. URLs in it are fetched as tarballs when they are reached.
  */
 import type { ByteString } from "../nix/Bytes.ts"
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import { bundledFile, bundledPrefix } from "./BundledFiles.ts"
 import { ask } from "./Force.ts"
 import { pathType } from "./Import.ts"

@@ -7,8 +7,9 @@
  * of slots is one for all that grew from a shape.
  */
 import type { ByteString } from "../nix/Bytes.ts"
-import type { Position } from "./AttributeSet.ts"
 import type { Code } from "./Code.ts"
+import { MergedPositions, noPositions } from "./SetPositions.ts"
+import type { Positions } from "./SetPositions.ts"
 import type { SymbolId } from "./Symbols.ts"
 import { nameOf } from "./Symbols.ts"
 
@@ -185,9 +186,9 @@ export class UpdatePlan {
   readonly fromLeft: boolean
   readonly to: Int32Array
   /** What was merged last: literals have the same positions and codes each time. */
-  private leftPositions: ReadonlyArray<Position> = nothing
-  private rightPositions: ReadonlyArray<Position> = nothing
-  private mergedPositions: ReadonlyArray<Position> = nothing
+  private leftPositions: Positions = noPositions
+  private rightPositions: Positions = noPositions
+  private mergedPositions: Positions = noPositions
   private rightCodes: ReadonlyArray<Code> = nothing
   private mergedCodes: ReadonlyArray<Code> = nothing
 
@@ -198,25 +199,13 @@ export class UpdatePlan {
     this.to = to
   }
 
-  /** The positions of a result that is not grown, by slot, or none. */
-  positions(left: ReadonlyArray<Position>, right: ReadonlyArray<Position>): ReadonlyArray<Position> {
+  /** The positions of a result that is not grown. */
+  positions(left: Positions, right: Positions): Positions {
     if (left === this.leftPositions && right === this.rightPositions) return this.mergedPositions
-    if (left.length === 0 && right.length === 0) return nothing
-    const from = this.from as Int32Array
-    const n = from.length
-    const positions = new Array<Position>(n)
-    let news = left.length === n ? 0 : 1
-    for (let i = 0; i < n; i++) {
-      const f = from[i] as number
-      const position = (f >= 0 ? right[f] : left[~f]) ?? 0
-      positions[i] = position
-      if (position !== left[i]) news++
-    }
+    if (left === noPositions && right === noPositions) return noPositions
     this.leftPositions = left
     this.rightPositions = right
-    // A set that is updated again and again from the same place keeps what it has.
-    this.mergedPositions = news === 0 ? left : positions
-    return this.mergedPositions
+    return (this.mergedPositions = MergedPositions.of(left, right, this))
   }
 
   /** The codes of the right side by slot of a result that is not grown; those of slots from the left side are of no meaning. */

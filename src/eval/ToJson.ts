@@ -4,7 +4,7 @@
  * Siblings form a batch point. Strings must be UTF-8: they are written as they come and checked once at the end, as Nix does.
  */
 import type { ByteString } from "../nix/Bytes.ts"
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import { AttributeSet } from "./AttributeSet.ts"
 import { call } from "./Call.ts"
 import { copyToStore } from "./Coerce.ts"

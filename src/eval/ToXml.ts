@@ -4,7 +4,7 @@
 import { positionOf } from "../lang/Position.ts"
 import type { ByteString } from "../nix/Bytes.ts"
 import { AttributeSet } from "./AttributeSet.ts"
-import type { Position } from "./AttributeSet.ts"
+import type { Position } from "./Positions.ts"
 import { isDerivation } from "./Compare.ts"
 import { addContext } from "./ContextStrings.ts"
 import { force } from "./Force.ts"

@@ -1,7 +1,8 @@
 /** Sets that updates make, beside a plain map, whatever their sizes and however much of them was touched before. */
 import { assert, describe, it } from "@effect/vitest"
 import { AttributeSet, emptySet, fromSymbols, update, updateWith } from "../../src/eval/AttributeSet.ts"
-import type { Literal, Position } from "../../src/eval/AttributeSet.ts"
+import type { Literal } from "../../src/eval/AttributeSet.ts"
+import type { Position } from "../../src/eval/Positions.ts"
 import { Code, Delay } from "../../src/eval/Code.ts"
 import type { Env } from "../../src/eval/Code.ts"
 import { equal } from "../../src/eval/Compare.ts"

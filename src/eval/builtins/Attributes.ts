@@ -1,7 +1,7 @@
 /**
  * Attribute sets.
  */
-import type { Position } from "../AttributeSet.ts"
+import type { Position } from "../Positions.ts"
 import type { AttributeSet } from "../AttributeSet.ts"
 import { emptySet, fromEntries, fromSymbols, withSource } from "../AttributeSet.ts"
 import { call2, isFunction, lazyCall2 } from "../Call.ts"

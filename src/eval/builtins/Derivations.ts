@@ -13,7 +13,7 @@ import { algorithmNamed } from "../../nix/Hash.ts"
 import { instantiate } from "../../nix/HashModulo.ts"
 import type { StorePath } from "../../nix/StorePath.ts"
 import { checkName, isDerivationPath, StorePathError } from "../../nix/StorePath.ts"
-import type { Position } from "../AttributeSet.ts"
+import type { Position } from "../Positions.ts"
 import { AttributeSet, fromSymbols, update } from "../AttributeSet.ts"
 import type { Env } from "../Code.ts"
 import { Code } from "../Code.ts"
@@ -404,8 +404,8 @@ const derivation = (argument: Value): Value => {
     added.map(([, value]) => value)
   )
   for (let i = 0; i < outputs.length; i++) {
-    const { shape, positions } = common
-    const own = new AttributeSet(shape, common.values.slice(), positions, null, null)
+    const { shape } = common
+    const own = new AttributeSet(shape, common.values.slice(), common.placed, null, null)
     own.settle(shape.slot(Names.outPath), new Thunk(selected, [made, names[i] as number]))
     own.settle(shape.slot(Names.outputName), outputs[i] as ByteString)
     sets.push(update(attrs, own))

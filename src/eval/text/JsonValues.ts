@@ -5,7 +5,8 @@
  * long integers are not for it; nor are texts with `\u`, since escapes become UTF-8 here; and where it refuses something ours says what is wrong, in Nix's words.
  */
 import type { ByteString } from "../../nix/Bytes.ts"
-import { AttributeSet, emptySet, fromNames, noPositions } from "../AttributeSet.ts"
+import { AttributeSet, emptySet, fromNames } from "../AttributeSet.ts"
+import { noPositions } from "../SetPositions.ts"
 import type { Shape } from "../Shape.ts"
 import { ascendingSlots, sharedShape } from "../Shape.ts"
 import { symbol } from "../Symbols.ts"
