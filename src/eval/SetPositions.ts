@@ -51,7 +51,8 @@ export class MergedPositions {
   private right: Positions
   /** `null` once they are put together: `left` are they. */
   private plan: UpdatePlan | null
-  private readonly depth: number
+  /** Updates that are left open, one upon the other. */
+  depth: number
 
   private constructor(left: Positions, right: Positions, plan: UpdatePlan, depth: number) {
     this.left = left
@@ -75,16 +76,13 @@ export class MergedPositions {
       this.left = merge(allPositions(this.left), allPositions(this.right), plan.from as Int32Array)
       this.right = noPositions
       this.plan = null
+      this.depth = 0
     }
     return this.left as ReadonlyArray<Position>
   }
-
-  static depth(positions: MergedPositions): number {
-    return positions.plan === null ? 0 : positions.depth
-  }
 }
 
-const depthOf = (positions: Positions): number => (positions instanceof MergedPositions ? MergedPositions.depth(positions) : 0)
+const depthOf = (positions: Positions): number => (positions instanceof MergedPositions ? positions.depth : 0)
 
 const merge = (left: ReadonlyArray<Position>, right: ReadonlyArray<Position>, from: Int32Array): ReadonlyArray<Position> => {
   const positions = new Array<Position>(from.length)
