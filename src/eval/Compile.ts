@@ -164,17 +164,28 @@ class WithVariable {
   /** The shape of the set that had it last, and the slot in it. */
   shape: Shape | undefined = undefined
   slot = 0
+  /** Of each set around it the shape that was last found to lack it: in nested `with` most are asked in vain. */
+  lacking: Array<Shape | undefined> = noShapes
 
   constructor(place: Place, symbol: SymbolId, position: Position) {
     this.place = place
     this.symbol = symbol
     this.position = position
   }
+
+  /** The set in place `i` has this shape, and not this variable. */
+  lack(i: number, shape: Shape): void {
+    if (this.lacking === noShapes)
+      this.lacking = new Array<Shape | undefined>((this.depths as ReadonlyArray<number>).length).fill(undefined)
+    this.lacking[i] = shape
+  }
 }
+
+const noShapes: Array<Shape | undefined> = []
 
 const runWithVariable: Run = function (env) {
   const variable = this.payload as WithVariable
-  const { symbol, position } = variable
+  const { symbol, position, lacking } = variable
   const depths = (variable.depths ??= withDepths(variable.place.scope))
   let frame = env
   let at = 0
@@ -186,8 +197,10 @@ const runWithVariable: Run = function (env) {
       throw mismatch("a set", set).during("while evaluating the first subexpression of a with expression", position)
     }
     const { shape } = set
+    if (shape === lacking[i]) continue
     const slot = shape === variable.shape ? variable.slot : shape.slot(symbol)
-    if (slot >= 0) {
+    if (slot < 0) variable.lack(i, shape)
+    else {
       variable.shape = shape
       variable.slot = slot
       const value = set.at(slot)
