@@ -39,6 +39,12 @@ export const random = (seed: number): (() => number) => {
   }
 }
 
+/** Whole numbers from 0 to below what is asked, from such a generator. */
+export const randomBelow = (seed: number): ((below: number) => number) => {
+  const next = random(seed)
+  return (below) => Math.floor(next() * below)
+}
+
 export type Manner =
   /** Every answer at once. */
   | { readonly kind: "at-once" }

@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { makeMachine, program, textValue } from "../../src/eval/Evaluate.ts"
 import { printValue } from "../../src/eval/Print.ts"
-import { FakeHost, random } from "./FakeHost.ts"
+import { FakeHost, randomBelow } from "./FakeHost.ts"
 
 const evaluate = (text: string): string => {
   const machine = makeMachine(new FakeHost({}), {})
@@ -89,8 +89,7 @@ describe("functions of several parameters", () => {
   it("give what they give one parameter after the other", () => {
     let calls = 0
     for (let seed = 1; seed <= 400; seed++) {
-      const fraction = random(seed)
-      const term = generator((below) => Math.floor(fraction() * below))([], 5)
+      const term = generator(randomBelow(seed))([], 5)
       if (term.text.includes(":")) calls++
       assert.strictEqual(evaluate(term.text), String(term.value(new Map())), term.text)
     }

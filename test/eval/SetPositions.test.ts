@@ -4,19 +4,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type AttributeSet, fromSymbols, update } from "../../src/eval/AttributeSet.ts"
 import { symbol } from "../../src/eval/Symbols.ts"
+import { randomBelow } from "./FakeHost.ts"
 
 const names = Array.from({ length: 90 }, (_, i) => symbol(`position${i}`))
-
-/** Numbers that look random, the same each time. */
-const numbers = (seed: number) => (below: number) => {
-  seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fff_ffff
-  return (seed >>> 8) % below
-}
 
 describe("positions of updated sets", () => {
   it("are those of the side that each attribute comes from", () => {
     for (let seed = 1; seed <= 60; seed++) {
-      const next = numbers(seed)
+      const next = randomBelow(seed)
       const kinds = seed % 3 === 0 ? names.length : 12
       let place = 1
       const made: Array<{ readonly set: AttributeSet; readonly places: ReadonlyMap<number, number> }> = []
